@@ -1,0 +1,129 @@
+"""The error tree and its codes; one branch per step.
+
+    BramaError
+    ├── IdentifierInvalid            an identifier is not of its form
+    ├── DocumentUnreadable           the document is not XML we agree to read (not well-formed, DOCTYPE, limits)
+    ├── IntakeRefused                the envelope was not kept; ePUAP gets a Fault
+    │   ├── EnvelopeUnreadable       not SOAP 1.1, not XML, a part missing or undecodable
+    │   ├── OperationUnknown         the Body element is none we answer
+    │   ├── BodyTooLarge             over the size limit (HTTP 413)
+    │   └── QuarantineFull           unknown mailboxes from this caller fill their allowance
+    ├── StoreUnavailable             PostgreSQL cannot be reached or said no; nothing was kept
+    ├── FormError                    the form catalogue or a schema is wrong (ours, not the citizen's)
+    ├── MappingError                 a mapping table is wrong, or does not fit the document
+    ├── ReceiptError                 a receipt cannot be read, built or signed
+    ├── ConfigError                  configuration is missing or wrong; carries every problem found
+    ├── ConnectorError               a connector is unknown or its options are wrong
+    └── OperationRefused             an operator asked for what the state does not allow
+
+Each class has a stable `code`: stored, searched, documented. The Polish text shown to a person is looked up by it
+(`schemas.texts`). Raise with facts, `EnvelopeUnreadable(reason="...", line=3)`; never with names, PESEL or bodies.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class BramaError(Exception):
+    """Base of all our errors: a stable code and facts that fill its text."""
+
+    code = "brama.error"
+
+    def __init__(self, code: str | None = None, /, **facts: Any) -> None:
+        if code is not None:
+            self.code = code
+        self.facts = facts
+        super().__init__(self.code)
+
+    def __str__(self) -> str:
+        shown = ", ".join(f"{name}={value}" for name, value in self.facts.items())
+        return f"{self.code} ({shown})" if shown else self.code
+
+
+class IdentifierInvalid(BramaError):
+    """An identifier does not have its form or its check digit."""
+
+    code = "identifier.invalid"
+
+
+class DocumentUnreadable(BramaError):
+    """The document cannot be read as XML under our limits. Codes: `document.*` (see schemas.xmldoc)."""
+
+    code = "document.not_well_formed"
+
+
+class IntakeRefused(BramaError):
+    """The envelope was not accepted for keeping; nothing was kept."""
+
+    code = "intake.refused"
+
+
+class EnvelopeUnreadable(IntakeRefused):
+    """The SOAP envelope cannot be read; nothing was kept."""
+
+    code = "intake.envelope_unreadable"
+
+
+class OperationUnknown(IntakeRefused):
+    """The first Body element is not one this endpoint answers."""
+
+    code = "intake.operation_unknown"
+
+
+class BodyTooLarge(IntakeRefused):
+    """The request is larger than the configured limit."""
+
+    code = "intake.body_too_large"
+
+
+class QuarantineFull(IntakeRefused):
+    """A caller has sent more to unknown mailboxes than may be kept for it."""
+
+    code = "intake.quarantine_full"
+
+
+class StoreUnavailable(BramaError):
+    """PostgreSQL cannot be reached, or the transaction did not commit; nothing was kept."""
+
+    code = "store.unavailable"
+
+
+class FormError(BramaError):
+    """A form's entry, schema or import is wrong or missing on our side."""
+
+    code = "form.error"
+
+
+class MappingError(BramaError):
+    """A mapping table is wrong or missing; names file, line and key."""
+
+    code = "mapping.error"
+
+
+class ReceiptError(BramaError):
+    """A receipt (UPO) cannot be read, built or signed."""
+
+    code = "receipt.error"
+
+
+class ConfigError(BramaError):
+    """Configuration is missing or wrong. `problems` holds every problem found, one sentence each."""
+
+    code = "config.invalid"
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__(problems="; ".join(problems))
+
+
+class ConnectorError(BramaError):
+    """A connector is unknown, or its options do not fit."""
+
+    code = "connector.error"
+
+
+class OperationRefused(BramaError):
+    """The state of what was named does not allow the operation."""
+
+    code = "operation.refused"

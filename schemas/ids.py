@@ -1,0 +1,73 @@
+"""Identifiers, parsed once and then trusted by their type. Check digits come from python-stdnum."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from stdnum.pl import nip as _nip
+from stdnum.pl import pesel as _pesel
+from stdnum.pl import regon as _regon
+
+from schemas.errors import IdentifierInvalid
+
+_TERYT = re.compile(r"\d{7}")
+_MAILBOX = re.compile(r"/[^/\s]{1,100}/[^/\s]{1,100}")
+_CRD = re.compile(r"^http://crd\.gov\.pl/wzor/(\d{4}/\d{2}/\d{2}/\d+)/$")
+
+
+class Teryt(str):
+    """TERC code of a gmina, seven digits (WWPPGGR); text, because leading zeros count."""
+
+    def __new__(cls, value: str) -> Teryt:
+        if not _TERYT.fullmatch(value):
+            raise IdentifierInvalid(kind="TERYT", expected="7 cyfr")
+        return super().__new__(cls, value)
+
+
+class Mailbox(str):
+    """Address of an ePUAP box (adres skrytki): `/podmiot/nazwaSkrytki`."""
+
+    def __new__(cls, value: str) -> Mailbox:
+        if not _MAILBOX.fullmatch(value):
+            raise IdentifierInvalid(kind="skrytka", expected="/podmiot/nazwaSkrytki")
+        return super().__new__(cls, value)
+
+
+@dataclass(frozen=True, slots=True)
+class FormId:
+    """A published form template (wzór dokumentu elektronicznego), known by its root namespace."""
+
+    namespace: str
+
+    @property
+    def short(self) -> str:
+        """`2020/01/07/8990` for a CRD template, the whole namespace for any other."""
+        found = _CRD.match(self.namespace)
+        return found.group(1) if found else self.namespace
+
+    @classmethod
+    def crd(cls, number: str) -> FormId:
+        """From `2020/01/07/8990`."""
+        return cls(f"http://crd.gov.pl/wzor/{number}/")
+
+
+def sha256(data: bytes) -> str:
+    """SHA-256 as 64 lower-case hex digits: how every digest is stored and shown."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def is_pesel(value: str) -> bool:
+    """PESEL with a correct check digit and a possible birth date."""
+    return bool(re.fullmatch(r"\d{11}", value)) and _pesel.is_valid(value)
+
+
+def is_nip(value: str) -> bool:
+    """NIP (tax number), ten digits, correct check digit; no separators."""
+    return bool(re.fullmatch(r"\d{10}", value)) and _nip.is_valid(value)
+
+
+def is_regon(value: str) -> bool:
+    """REGON (business register number), nine or fourteen digits, correct check digits."""
+    return bool(re.fullmatch(r"\d{9}|\d{14}", value)) and _regon.is_valid(value)

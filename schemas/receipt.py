@@ -1,0 +1,50 @@
+"""Receipts (UPO): UPP says the office has the document, UPD says the addressee has it. Channel-neutral."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class ReceiptKind(StrEnum):
+    """UPP: urzędowe poświadczenie przedłożenia. UPD: urzędowe poświadczenie doręczenia."""
+
+    UPP = "UPP"
+    UPD = "UPD"
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptParty:
+    """Addressee or sender on a receipt, with an identifier and its kind (ePUAP-ID, NIP, TERYT ...)."""
+
+    name: str
+    identifier: str | None = None
+    identifier_kind: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A receipt, read or issued. Times aware UTC; None where the issuer left them out or wrote a nil or year-0001 date."""
+
+    kind: ReceiptKind
+    id: str  # identyfikator poświadczenia
+    addressee: ReceiptParty
+    sender: ReceiptParty | None
+    delivered_at: datetime | None
+    issued_at: datetime | None
+    document_id: str | None
+    case_id: str | None = None  # UPD only: identyfikator sprawy
+    cid: str | None = None
+    supplementary: dict[str, str] = field(default_factory=dict)
+    xml: bytes = field(default=b"", repr=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """The contract of `brama receipt show --json`, without the XML; times ISO 8601 UTC."""
+        shown = asdict(self)
+        shown.pop("xml")
+        shown["kind"] = self.kind.value
+        for name in ("delivered_at", "issued_at"):
+            shown[name] = shown[name].isoformat() if shown[name] else None
+        return shown
