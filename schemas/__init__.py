@@ -1,1 +1,1 @@
-"""Our shapes: identifiers, submissions, verdicts, cases, receipts, deliveries. Imported by everyone, imports none of us."""
+"""Our shapes: identifiers, submissions, verdicts, cases, receipts, deliveries. They import none of us."""

@@ -82,8 +82,12 @@ def outcome_word(outcome: Outcome) -> str:
 class Steps(Protocol):
     """Remembered steps of one delivery; they survive crashes, retries and replays."""
 
-    def once(self, name: str, call: Callable[[], dict[str, Any]], find: Callable[[], dict[str, Any] | None] | None = None,
-             ) -> dict[str, Any]:  # fmt: skip
+    def once(
+        self,
+        name: str,
+        call: Callable[[], dict[str, Any]],
+        find: Callable[[], dict[str, Any] | None] | None = None,
+    ) -> dict[str, Any]:
         """Return the stored result of step `name`; if there is none, record the intent, run `call`, store its result.
 
         If an earlier try left an intent without a result, the step is in doubt: `find` is asked first (None: it did
@@ -99,7 +103,7 @@ class Steps(Protocol):
 
 
 class StepInDoubt(Exception):
-    """A step was begun before and its result was lost; it may not be repeated blindly. Let it escape or answer Unsettled."""
+    """A step was begun before and its result was lost; never repeat it blindly. Let it escape."""
 
     def __init__(self, step: str) -> None:
         self.step = step

@@ -26,7 +26,7 @@ class ReceiptParty:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A receipt, read or issued. Times aware UTC; None where the issuer left them out or wrote a nil or year-0001 date."""
+    """A receipt, read or issued. Times aware UTC; None where left out, nil or of the year 0001."""
 
     kind: ReceiptKind
     id: str  # identyfikator poświadczenia

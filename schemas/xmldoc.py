@@ -72,7 +72,7 @@ def parse(data: bytes, limits: Limits = DEFAULT_LIMITS) -> etree._ElementTree:
     except ValueError as error:  # lxml's own refusal of NUL and the like
         raise DocumentUnreadable("document.not_well_formed", line=0) from error
     tree = root.getroottree()
-    if tree.docinfo.doctype:
+    if getattr(tree.docinfo, "doctype", ""):  # lxml's stubs do not know the attribute
         raise DocumentUnreadable("document.doctype")
     _check_shape(root, limits)
     return tree
@@ -123,7 +123,7 @@ def _check_shape(root: etree._Element, limits: Limits) -> None:
 
 
 def _refuse_over(element: etree._Element, depth: int, count: int, cost: int, limits: Limits) -> None:
-    line = element.sourceline or 0
+    line = int(element.sourceline or 0)
     if depth > limits.depth:
         raise DocumentUnreadable("document.too_deep", line=line, limit=limits.depth)
     if len(element.attrib) > limits.attributes:
