@@ -123,7 +123,7 @@ def _check_shape(root: etree._Element, limits: Limits) -> None:
 
 
 def _refuse_over(element: etree._Element, depth: int, count: int, cost: int, limits: Limits) -> None:
-    line = int(element.sourceline or 0)
+    line = element.sourceline
     if depth > limits.depth:
         raise DocumentUnreadable("document.too_deep", line=line, limit=limits.depth)
     if len(element.attrib) > limits.attributes:
