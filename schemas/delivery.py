@@ -92,7 +92,8 @@ class Steps(Protocol):
 
         If an earlier try left an intent without a result, the step is in doubt: `find` is asked first (None: it did
         not happen, so `call` runs); without `find` a `repeat="safe"` connector runs `call` again and any other gets
-        StepInDoubt. A result is a JSON object (numbers and references the other side gave). Exceptions of `call` pass.
+        StepInDoubt. A result is a JSON object (numbers and references the other side gave). Exceptions of `call` pass;
+        a StepStopped whose outcome is Refused or Unreachable also withdraws the intent: the step surely had no effect.
         """
         ...
 
@@ -108,6 +109,18 @@ class StepInDoubt(Exception):
     def __init__(self, step: str) -> None:
         self.step = step
         super().__init__(step)
+
+
+class StepStopped(Exception):
+    """Raised by a step's `call`: this try ends with `outcome`; the connector's `deliver` returns it.
+
+    Refused and Unreachable say that the step surely had no effect, so its intent is withdrawn and a later try simply
+    calls again. Unsettled leaves the intent: the step is in doubt.
+    """
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        super().__init__(outcome_word(outcome))
 
 
 @dataclass(frozen=True, slots=True)
