@@ -1,0 +1,257 @@
+"""Commands that look at files and need no running service: verify, validate, map, receipt."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from gateway.cli.output import Exit, language, leave, out, say, show_json
+from schemas.ids import sha256
+from schemas.texts import text
+
+Files = Annotated[
+    list[Path],
+    typer.Argument(exists=True, dir_okay=False, readable=True, help="Pliki dokumentów XML.", metavar="PLIK..."),
+]
+OneFile = Annotated[
+    Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="Plik dokumentu XML.", metavar="PLIK")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Jeden dokument JSON na standardowym wyjściu.")]
+ConfigFolder = Annotated[
+    Path | None,
+    typer.Option("--config", envvar="BRAMA_CONFIG", help="Folder konfiguracji (gateway.toml, tenants/)."),
+]
+
+
+def verify(
+    files: Files,
+    json_: AsJson = False,
+    crypto_only: Annotated[
+        bool, typer.Option("--crypto-only", help="Tylko nienaruszalność i zakres podpisu, bez oceny zaufania.")
+    ] = False,
+    at: Annotated[
+        str | None, typer.Option("--at", help="Chwila oceny, ISO 8601, np. 2026-02-03T10:00:00Z.", metavar="CZAS")
+    ] = None,
+    detached: Annotated[
+        list[str] | None,
+        typer.Option("--detached", help="Treść odwołania zewnętrznego; można powtarzać.", metavar="NAZWA=PLIK"),
+    ] = None,
+    trust: Annotated[
+        Path | None, typer.Option("--trust", exists=True, dir_okay=False, help="Plik zasad zaufania (trust.toml).")
+    ] = None,
+    config: ConfigFolder = None,
+) -> None:
+    """Sprawdź podpisy elektroniczne dokumentów (XAdES, XML-DSig)."""
+    from gateway import signatures
+
+    policy = _trust(trust, config)
+    moment = _moment(at)
+    data = _detached(detached or [])
+    results = [
+        signatures.verify(
+            file.read_bytes(), policy, at=moment, detached=data, scope="crypto" if crypto_only else "full"
+        )
+        for file in files
+    ]
+    if json_:
+        shown = [result.to_json() for result in results]
+        show_json(shown if len(shown) > 1 else shown[0])
+    else:
+        for file, result in zip(files, results, strict=True):
+            _show_verification(file, result)
+    leave(Exit.FINE if all(result.indication == "TOTAL-PASSED" for result in results) else Exit.NO)
+
+
+def validate(file: OneFile, json_: AsJson = False, config: ConfigFolder = None) -> None:
+    """Sprawdź dokument według wzoru jego formularza (XSD) i rachunków."""
+    from gateway import validate as step
+
+    result = step.check(file.read_bytes(), _forms(config))
+    if json_:
+        show_json(result.to_json())
+    else:
+        _show_validation(file, result)
+    leave(Exit.FINE if result.valid else Exit.NO)
+
+
+def map_(file: OneFile, json_: AsJson = False, config: ConfigFolder = None) -> None:
+    """Pokaż sprawę, którą brama utworzyłaby z dokumentu."""
+    from gateway import mapper
+
+    document = file.read_bytes()
+    case = mapper.apply(document, _mappings(config), mapper.MessageFacts())
+    shown = case.to_json()
+    if json_:
+        show_json(shown)
+    else:
+        _show_tree(shown)
+
+
+receipt = typer.Typer(no_args_is_help=True, help="Urzędowe poświadczenia odbioru (UPP, UPD).")
+
+
+@receipt.command("show")
+def receipt_show(file: OneFile, json_: AsJson = False) -> None:
+    """Pokaż, co mówi poświadczenie."""
+    from gateway import receipt as step
+    from gateway import signatures
+
+    xml = file.read_bytes()
+    shown = step.read_receipt(xml).to_json()
+    verification = signatures.verify(xml, signatures.TrustPolicy(), scope="crypto")
+    shown["signature"] = verification.to_json()
+    if json_:
+        show_json(shown)
+    else:
+        _show_tree(shown)
+
+
+@receipt.command("verify")
+def receipt_verify(
+    file: OneFile,
+    document: Annotated[
+        Path, typer.Option("--document", exists=True, dir_okay=False, help="Dokument, którego dotyczy poświadczenie.")
+    ],
+    json_: AsJson = False,
+    trust: Annotated[
+        Path | None, typer.Option("--trust", exists=True, dir_okay=False, help="Plik zasad zaufania (trust.toml).")
+    ] = None,
+    config: ConfigFolder = None,
+) -> None:
+    """Czy to poświadczenie dotyczy tego dokumentu?"""
+    from gateway import receipt as step
+
+    answer = step.check_receipt(file.read_bytes(), document.read_bytes(), _trust(trust, config))
+    shown = {"binding": answer.binding, "document_sha256": sha256(document.read_bytes())}
+    shown["verification"] = answer.verification.to_json()
+    if json_:
+        show_json(shown)
+    else:
+        words = {
+            "is_for": say("To poświadczenie dotyczy tego dokumentu.", "This receipt is for this document."),
+            "is_not": say("To poświadczenie NIE dotyczy tego dokumentu.", "This receipt is NOT for this document."),
+            "unresolved": say(
+                "Nie można ustalić, czy poświadczenie dotyczy tego dokumentu.",
+                "Whether the receipt is for this document cannot be told.",
+            ),
+        }
+        out.print(words[answer.binding])
+        _show_verification(file, answer.verification)
+    leave(Exit.FINE if answer.binding == "is_for" else Exit.NO)
+
+
+def _trust(trust: Path | None, config: Path | None) -> Any:
+    from gateway import config as settings
+    from gateway import signatures
+
+    if trust is not None:
+        return signatures.TrustPolicy.load(trust)
+    if config is not None:
+        loaded = settings.load(config)
+        return signatures.TrustPolicy.load(loaded.path(loaded.gateway.trust))
+    return signatures.TrustPolicy()
+
+
+def _forms(config: Path | None) -> Any:
+    from gateway import config as settings
+    from gateway.forms import Forms
+
+    extra = () if config is None else _paths(settings.load(config), "forms")
+    return Forms.load(extra)
+
+
+def _mappings(config: Path | None) -> Any:
+    from gateway import config as settings
+    from gateway.mapper import Mappings
+
+    extra = () if config is None else _paths(settings.load(config), "mappings")
+    return Mappings.load(extra)
+
+
+def _paths(config: Any, name: str) -> tuple[Path, ...]:
+    return tuple(config.path(path) for path in getattr(config.gateway, name))
+
+
+def _moment(at: str | None) -> datetime | None:
+    if at is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(at)
+    except ValueError as error:
+        raise typer.BadParameter(
+            say("czas musi być w ISO 8601, np. 2026-02-03T10:00:00Z", "give ISO 8601, e.g. 2026-02-03T10:00:00Z"),
+            param_hint="--at",
+        ) from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _detached(pairs: list[str]) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for pair in pairs:
+        name, separator, path = pair.rpartition("=")
+        if not separator or not Path(path).is_file():
+            raise typer.BadParameter(
+                say(f"oczekiwano NAZWA=PLIK z istniejącym plikiem: {pair}", f"expected NAME=FILE: {pair}"),
+                param_hint="--detached",
+            )
+        found[name] = Path(path).read_bytes()
+    return found
+
+
+_COLOURS = {"TOTAL-PASSED": "green", "INDETERMINATE": "yellow", "TOTAL-FAILED": "red"}
+
+
+def _show_verification(file: Path, result: Any) -> None:
+    words = {
+        "TOTAL-PASSED": say("WAŻNY", "VALID"),
+        "INDETERMINATE": say("NIE MOŻNA USTALIĆ", "CANNOT BE TOLD"),
+        "TOTAL-FAILED": say("NIEWAŻNY", "NOT VALID"),
+    }
+    head = Text(f"{file.name}: {words[result.indication]} ({result.indication})", _COLOURS[result.indication])
+    out.print(head)
+    for verdict in result.signatures:
+        signer = verdict.signer
+        who = (signer.name if signer else None) or say("podpisujący nieustalony", "signer not known")
+        covers = say("obejmuje cały dokument", "covers the whole document")
+        part = say("nie obejmuje całego dokumentu", "does not cover the whole document")
+        scope = covers if verdict.covers_document else part
+        out.print(f"  {verdict.id or '—'}: {who}; {verdict.level or 'XML-DSig'}; {scope}", markup=False)
+        _show_reasons(verdict.reasons)
+    _show_reasons(result.reasons)
+
+
+def _show_reasons(reasons: Any) -> None:
+    for reason in reasons:
+        out.print(f"    [{reason.code}] {text(reason.code, language(), **reason.facts)}", markup=False)
+
+
+def _show_validation(file: Path, result: Any) -> None:
+    form = result.form
+    unknown = say("nieznany wzór", "unknown template")
+    name = f"{form.code} — {form.name_pl if language() == 'pl' else form.name_en}" if form else unknown
+    verdict = say("POPRAWNY", "VALID") if result.valid else say("NIEPOPRAWNY", "NOT VALID")
+    out.print(Text(f"{file.name}: {verdict}; {name}", "green" if result.valid else "red"))
+    for finding in result.findings:
+        message = finding.message_pl if language() == "pl" else finding.message_en
+        where = f"{say('wiersz', 'line')} {finding.line}, {finding.path}" if finding.line else (finding.path or "")
+        out.print(f"  [{finding.code}] {message} ({where})" if where else f"  [{finding.code}] {message}", markup=False)
+
+
+def _show_tree(shown: dict[str, Any]) -> None:
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for name, value in _leaves(shown, ""):
+        table.add_row(Text(name, "cyan"), Text(str(value)))
+    out.print(table)
+
+
+def _leaves(value: Any, path: str) -> list[tuple[str, Any]]:
+    if isinstance(value, dict):
+        return [leaf for key, inner in value.items() for leaf in _leaves(inner, f"{path}.{key}" if path else key)]
+    if isinstance(value, list):
+        return [leaf for index, inner in enumerate(value) for leaf in _leaves(inner, f"{path}[{index}]")]
+    return [] if value in (None, "") else [(path, value)]

@@ -1,0 +1,82 @@
+"""How the command line speaks: JSON or Polish text, and one place that turns errors into exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from enum import IntEnum
+from typing import Any
+
+import click
+import typer
+from rich.console import Console
+
+from schemas.errors import BramaError, ConfigError, StoreUnavailable
+from schemas.texts import text
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class Exit(IntEnum):
+    """What the exit code says."""
+
+    FINE = 0
+    NO = 1
+    USAGE = 2
+    UNREACHABLE = 3
+
+
+def language() -> str:
+    """`pl`, or `en` where BRAMA_LANG says so."""
+    return "en" if os.environ.get("BRAMA_LANG", "pl").lower().startswith("en") else "pl"
+
+
+def say(pl: str, en: str) -> str:
+    """The sentence in the language of this run."""
+    return en if language() == "en" else pl
+
+
+def show_json(document: Any) -> None:
+    """One JSON document on stdout, UTF-8, readable."""
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2, default=str) + "\n")
+    sys.stdout.flush()
+
+
+def leave(code: Exit) -> None:
+    """End with this exit code."""
+    raise typer.Exit(int(code))
+
+
+def fail(error: BramaError) -> Exit:
+    """Tell a person, or with --json a program, what went wrong; returns the exit code that fits."""
+    problems = error.problems if isinstance(error, ConfigError) else []
+    sentence = text(error.code, language(), **error.facts)
+    if "--json" in sys.argv:
+        show_json({"error": {"code": error.code, "message": sentence, "problems": problems}})
+    else:
+        err.print(f"[red]{say('Błąd', 'Error')}[/red] [{error.code}]: ", sentence, sep="", markup=True)
+        for problem in problems:
+            err.print("  •", problem, markup=False)
+    return Exit.UNREACHABLE if isinstance(error, StoreUnavailable) else Exit.USAGE
+
+
+def run_safely(app: typer.Typer) -> int:
+    """Run the program; whatever happens, the exit code keeps its meaning and no traceback reaches a user."""
+    try:
+        code = app(standalone_mode=False)
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
+    except click.exceptions.Abort:
+        err.print(say("Przerwano.", "Interrupted."))
+        return int(Exit.NO)
+    except click.ClickException as error:
+        error.show(file=sys.stderr)
+        return int(Exit.USAGE)
+    except BramaError as error:
+        return int(fail(error))
+    except BrokenPipeError:
+        sys.stdout = None  # type: ignore[assignment]  # the reader left: nothing more can be said
+        return int(Exit.FINE)
+    return code if isinstance(code, int) else int(Exit.FINE)
