@@ -27,7 +27,10 @@ OS_2009_03 = "http://crd.gov.pl/xml/schematy/osoba/2009/03/06/"
 PPZP = "http://crd.gov.pl/xml/schematy/ppzp/"
 PZ = "http://crd.gov.pl/xml/schematy/podpis_zaufany/"
 
-_ENCODINGS = frozenset({"utf-8", "utf-16", "utf-16-le", "utf-16-be", "cp1250", "iso8859-2", "ascii"})
+_BYTE_ENCODINGS = frozenset({"utf-8", "cp1250", "iso8859-2", "ascii"})
+_WIDE_ENCODINGS = frozenset({"utf-16"})
+_NOT_SPACE = re.compile(rb"[^ \t\r\n]")
+_PARSER_TEXT_LIMIT = 9_000_000  # libxml2 takes ten million octets in one text node unless told otherwise
 _DECLARED = re.compile(rb"""^<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
 _VERSION = re.compile(rb"""^<\?xml\s+version\s*=\s*["']([^"']*)["']""")
 
@@ -40,12 +43,13 @@ class Limits:
     depth: int = 256
     attributes: int = 512
     elements: int = 500_000
-    namespace_cost: int = (
-        2_000_000  # in-scope namespace declarations summed over elements: what inclusive C14N costs
-    )
+    namespace_cost: int = 2_000_000  # in-scope namespace declarations summed over elements: what inclusive C14N costs
 
 
 DEFAULT_LIMITS = Limits()
+
+_TOO_DEEP = etree.XPath("boolean(" + "/*" * (DEFAULT_LIMITS.depth + 1) + ")")
+_TOO_MANY_ATTRIBUTES = etree.XPath(f"boolean(//*[@*[{DEFAULT_LIMITS.attributes + 1}]])")
 
 
 def parse(data: bytes, limits: Limits = DEFAULT_LIMITS) -> etree._ElementTree:
@@ -60,21 +64,24 @@ def parse(data: bytes, limits: Limits = DEFAULT_LIMITS) -> etree._ElementTree:
         raise DocumentUnreadable("document.too_large", size_bytes=len(data), limit_bytes=limits.size_bytes)
     if not data.strip():
         raise DocumentUnreadable("document.empty")
-    _check_encoding(data)
+    wide = _check_encoding(data)
+    _refuse_doctype(data, wide)
     parser = etree.XMLParser(
-        resolve_entities=False, load_dtd=False, dtd_validation=False, no_network=True, huge_tree=True,
-        remove_comments=False, remove_pis=False, strip_cdata=False, recover=False,
+        resolve_entities=False, load_dtd=False, dtd_validation=False, no_network=True, remove_comments=False,
+        remove_pis=False, strip_cdata=False, recover=False,
+        huge_tree=len(data) > _PARSER_TEXT_LIMIT,  # below it libxml2's own limits stay on
     )  # fmt: skip
     try:
         root = etree.fromstring(data, parser)
     except etree.XMLSyntaxError as error:
-        raise DocumentUnreadable("document.not_well_formed", line=error.lineno or 0) from error
-    except ValueError as error:  # lxml's own refusal of NUL and the like
+        raise DocumentUnreadable(_syntax_code(error), line=error.lineno or 0, limit=limits.depth) from error
+    except (ValueError, LookupError) as error:  # lxml's own refusal of NUL and the like
         raise DocumentUnreadable("document.not_well_formed", line=0) from error
     tree = root.getroottree()
     if getattr(tree.docinfo, "doctype", ""):  # lxml's stubs do not know the attribute
         raise DocumentUnreadable("document.doctype")
-    _check_shape(root, limits)
+    if wide or not _surely_within(data, root, limits):
+        _check_shape(root, limits)
     return tree
 
 
@@ -83,27 +90,69 @@ def qname(namespace: str, name: str) -> str:
     return f"{{{namespace}}}{name}"
 
 
-def _check_encoding(data: bytes) -> None:
-    head = data[:512]
-    if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)) or head.startswith(b"\x4c\x6f\xa7\x94"):
+def _check_encoding(data: bytes) -> bool:
+    """Refuse what is not declared as it is written; answers whether it is UTF-16."""
+    if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE, b"\x4c\x6f\xa7\x94")):
         raise DocumentUnreadable("document.encoding", encoding="UTF-32/EBCDIC")
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, b"<\x00?\x00", b"\x00<\x00?", b"<\x00", b"\x00<")):
-        return
-    head = head.removeprefix(codecs.BOM_UTF8).lstrip()
+    head, allowed, wide = data[:1024], _BYTE_ENCODINGS, False
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        head, allowed, wide = head[:1024].decode("utf-16", "replace").encode(), _WIDE_ENCODINGS, True
+    elif head.startswith(codecs.BOM_UTF8):
+        head, allowed = head.removeprefix(codecs.BOM_UTF8), frozenset({"utf-8"})
+    elif b"\x00" in head[:2]:
+        raise DocumentUnreadable("document.encoding", encoding="UTF-16 bez BOM")
+    head = head.lstrip()
     version = _VERSION.match(head)
     if version and version.group(1) != b"1.0":
         raise DocumentUnreadable("document.encoding", encoding="XML " + version.group(1).decode("latin-1")[:16])
     declared = _DECLARED.match(head)
-    if declared:
-        name = declared.group(1).decode("ascii")
-        try:
-            known = codecs.lookup(name).name in _ENCODINGS
-        except LookupError:
-            known = False
-        if not known:
-            raise DocumentUnreadable("document.encoding", encoding=name[:40])
-    if b"<!DOCTYPE" in data[:65536]:  # the parser would expand internal entities while reading: refuse before it does
-        raise DocumentUnreadable("document.doctype")
+    if declared and _codec(declared.group(1)) not in allowed:
+        raise DocumentUnreadable("document.encoding", encoding=declared.group(1).decode("ascii")[:40])
+    return wide
+
+
+def _codec(name: bytes) -> str:
+    try:
+        return codecs.lookup(name.decode("ascii")).name
+    except LookupError:
+        return ""
+
+
+def _refuse_doctype(data: bytes, wide: bool) -> None:
+    """Before parsing: the parser would expand internal entities in attribute values while reading."""
+    if wide:
+        if "<!DOCTYPE".encode("utf-16-le") in data or "<!DOCTYPE".encode("utf-16-be") in data:
+            raise DocumentUnreadable("document.doctype")
+        return
+    if b"<!DOCTYPE" not in data:
+        return
+    at = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
+    while at < len(data):  # the prolog: white space, processing instructions, comments
+        start = _NOT_SPACE.search(data, at)
+        at = start.start() if start else len(data)
+        if data.startswith(b"<!DOCTYPE", at):
+            raise DocumentUnreadable("document.doctype")
+        end = b"?>" if data.startswith(b"<?", at) else b"-->" if data.startswith(b"<!--", at) else None
+        found = data.find(end, at + len(end)) if end else -1
+        if end is None or found < 0:
+            return  # the root, or something the parser will refuse
+        at = found + len(end)
+
+
+def _syntax_code(error: etree.XMLSyntaxError) -> str:
+    return "document.too_deep" if "depth" in str(error).lower() else "document.not_well_formed"
+
+
+def _surely_within(data: bytes, root: etree._Element, limits: Limits) -> bool:
+    """Cheap upper bounds, in C; only a document that fails one is walked for the exact answer and its line."""
+    elements = data.count(b"<")
+    return (
+        elements <= limits.elements
+        and elements * (data.count(b"xmlns") + 1) <= limits.namespace_cost
+        and limits == DEFAULT_LIMITS
+        and not _TOO_DEEP(root)
+        and not _TOO_MANY_ATTRIBUTES(root)
+    )
 
 
 def _check_shape(root: etree._Element, limits: Limits) -> None:
