@@ -1,19 +1,25 @@
-"""What a connector is: typed options, declared capabilities, and `check`, `find`, `deliver`."""
+"""What a connector is: typed options, declared capabilities, and `check`, `find`, `deliver`, `query`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from datetime import datetime
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.delivery import CaseRecord, Outcome, Repeat, Steps
+from schemas.errors import ConnectorError
 
 
-class Options(BaseModel):
-    """Base of every connector's options: frozen, unknown keys refused; secrets arrive already resolved."""
+class Part(BaseModel):
+    """Base of every table inside options: frozen, unknown keys refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=False)
+
+
+class Options(Part):
+    """Base of every connector's options; secrets arrive already resolved."""
 
     timeout_s: float = Field(default=20.0, gt=0, le=600, description="Longest wait for one remote call, in seconds.")
     settle_delay_s: float = Field(
@@ -25,19 +31,32 @@ class Options(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a connector can do. `max_lengths` and `charset` are checked before anything is sent."""
+    """What a connector can do. `charset` and the route's field rules are checked before anything is sent."""
 
     repeat: Repeat
     look_up: bool = False
     attachments: bool = False
     queries: frozenset[str] = frozenset()
     charset: str | None = None  # a Python codec name, for example cp1250
+    max_calls: int = 1  # remote calls one delivery may make; times timeout_s is how long it may take at most
+
+    def to_json(self) -> dict[str, Any]:
+        """As shown by `connector list --json`."""
+        return {
+            "repeat": self.repeat.value,
+            "look_up": self.look_up,
+            "attachments": self.attachments,
+            "queries": sorted(self.queries),
+            "charset": self.charset,
+            "max_calls": self.max_calls,
+        }
 
 
 class Connector(Protocol):
     """One instance per tenant and configured name; used from several threads at once, so hold no state per call.
 
-    An exception that escapes `deliver` is our bug: it is recorded and shown, and the delivery becomes `unsettled`.
+    Constructing one touches neither network nor disk. An exception that escapes `deliver` is our bug (StepInDoubt
+    apart): it is recorded and shown, and the delivery becomes `unsettled`.
     """
 
     options_model: ClassVar[type[Options]]
@@ -48,9 +67,37 @@ class Connector(Protocol):
         ...
 
     def find(self, key: str) -> str | None:
-        """Did a record with this key arrive? Its reference there, or None. May raise: then nothing is known."""
+        """Did everything a delivery with this key does arrive? Its reference there, or None.
+
+        May raise, LookUpFailed above all: then nothing is known.
+        """
         ...
 
     def deliver(self, record: CaseRecord, key: str, steps: Steps) -> Outcome:
         """Hand the record over, once in effect."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class QueryAnswer:
+    """What an office answered. `as_of` is when the office was asked (aware UTC), also when it comes from a cache."""
+
+    name: str
+    as_of: datetime
+    rows: tuple[dict[str, Any], ...]
+    cached: bool = False
+
+
+@runtime_checkable
+class Querying(Protocol):
+    """A connector that answers the questions named in `capabilities.queries`: dues, arrears, case_status."""
+
+    def query(self, name: str, **parameters: Any) -> QueryAnswer:
+        """Ask the office; changes nothing there. Raises LookUpFailed: nothing is known."""
+        ...
+
+
+class LookUpFailed(ConnectorError):
+    """The office could not be asked, or its answer could not be understood: nothing is known."""
+
+    code = "connector.look_up_failed"
