@@ -1,0 +1,1 @@
+"""PostgreSQL: the only place where anything is remembered. Start with tables.py; jobs.py holds the wake-ups."""

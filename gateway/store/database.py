@@ -1,0 +1,82 @@
+"""The connection to PostgreSQL: one engine, transactions that speak our errors, the database's own clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from sqlalchemy import Connection, Engine, create_engine, make_url, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from schemas.errors import StoreUnavailable
+
+# Errors that say "the server", not "our statement": the same work may succeed a little later.
+_SERVER = (psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.InFailedSqlTransaction)
+
+
+class Store:
+    """Everything remembered. `begin()` is the only way to it; a block is one transaction, committed when it ends."""
+
+    def __init__(self, url: str, pool_size: int = 10) -> None:
+        """`url`: postgresql://…, a direct connection (transaction pooling breaks LISTEN and session locks)."""
+        self.dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+        self.engine = open_engine(url, pool_size)
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """One transaction, READ COMMITTED, durable when the block has ended without an error.
+
+        Raises: StoreUnavailable: the server is away or refuses work; nothing of the block is known to be kept.
+        """
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        except (OperationalError, InterfaceError, PoolTimeout) as error:
+            raise StoreUnavailable(reason=_reason(error)) from error
+        except DBAPIError as error:
+            if error.connection_invalidated or isinstance(error.orig, _SERVER):
+                raise StoreUnavailable(reason=_reason(error)) from error
+            raise
+        except psycopg.OperationalError as error:  # from a statement that went past SQLAlchemy (jobs)
+            raise StoreUnavailable(reason=type(error).__name__) from error
+
+    def ping(self) -> datetime:
+        """The database's time; raises StoreUnavailable."""
+        with self.begin() as connection:
+            return database_now(connection)
+
+    def close(self) -> None:
+        """Give every connection back."""
+        self.engine.dispose()
+
+
+def open_engine(url: str, pool_size: int = 10) -> Engine:
+    """An engine on psycopg 3; connections are tested before use, so a restarted server needs no restart of ours."""
+    return create_engine(
+        make_url(url).set(drivername="postgresql+psycopg"),
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_timeout=10,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": 5, "application_name": "brama", "options": "-c timezone=UTC"},
+    )
+
+
+def database_now(connection: Connection) -> datetime:
+    """Time of this transaction by the database's clock, aware UTC: all machines agree on it."""
+    now: datetime = connection.execute(text("SELECT now()")).scalar_one()
+    return now
+
+
+def driver_connection(connection: Connection) -> Any:
+    """The psycopg connection of this transaction, for those who do not speak SQLAlchemy."""
+    return connection.connection.driver_connection
+
+
+def _reason(error: Exception) -> str:
+    """The driver's class name: its text may hold addresses and values."""
+    return type(getattr(error, "orig", None) or error).__name__

@@ -1,0 +1,32 @@
+"""Wake-ups, by Procrastinate: a job carries an id and says "look at this now"; it is never the truth about anything.
+
+Only work that is ready now becomes a job. What is due later waits in our own tables until the promoter finds it, so a
+hundred thousand waiting deliveries cost the queue nothing. Neither `lock` nor `queueing_lock` is used: a conflict would
+abort the transaction of the submission, and order is a predicate of our own claim. A doubled wake-up finds nothing to
+claim and ends; a lost one is replaced by the sweep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from procrastinate import App, PsycopgConnector
+from procrastinate.types import JSONDict
+from sqlalchemy import Connection
+
+from gateway.store.database import driver_connection
+
+QUEUE = "brama"
+PROCESS = "process"  # args: id of a submission
+DELIVER = "deliver"  # args: id of a delivery
+
+_deferring = App(connector=PsycopgConnector())  # never opened: every job goes through a transaction of ours
+
+
+def wake(connection: Connection, task: str, ids: Iterable[UUID]) -> None:
+    """Enqueue one wake-up per id inside the caller's transaction: both become true together, or neither."""
+    arguments: list[JSONDict] = [{"id": str(subject)} for subject in ids]
+    if arguments:
+        job = _deferring.configure_task(task, allow_unknown=True, queue=QUEUE, connection=driver_connection(connection))
+        job.batch_defer(*arguments)
