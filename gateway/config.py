@@ -37,19 +37,44 @@ class _Model(BaseModel):
 
 
 class HttpConfig(_Model):
-    """Where the service listens."""
+    """Where the service listens, and how much it takes on at a time."""
 
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
+    public_url: str = Field(default="", description="Address callers see, for the WSDL; empty: taken from the request.")
     push_path: str = "/epuap/odbiorca"
     max_body_bytes: int = Field(default=96 * 1024 * 1024, gt=0, description="Larger requests are answered with 413.")
+    processes: int = Field(default=1, ge=1, le=64, description="Server processes on this machine.")
+    concurrency: int = Field(default=8, ge=1, le=256, description="Requests in work per process; others wait.")
+    queue_wait_s: float = Field(default=30.0, gt=0, description="How long a request waits for its turn.")
+    body_timeout_s: float = Field(default=300.0, gt=0, description="How long one request body may take to arrive.")
+    trusted_proxies: str = Field(default="127.0.0.1", description="Whose X-Forwarded-* headers are believed.")
+
+
+class PushNames(_Model):
+    """Element names of ePUAP's push call; each parameter is found with or without the suffix `Any`."""
+
+    recipient: str = "PodmiotOdbierajacy"
+    sender: str = "DanePodmiotu"
+    account: str = "DaneNadawcy"
+    posted_at: str = "DataNadania"
+    mailbox_name: str = "NazwaSkrytki"
+    mailbox: str = "AdresSkrytki"
+    reply_mailbox: str = "AdresOdpowiedzi"
+    is_test: str = "CzyTestowe"
+    further: str = "DaneDodatkowe"
+    file_name: str = "NazwaPliku"
+    document: str = "Dokument"
+    inline_document: str = "DokumentAny"
+    answer: str = "OdpowiedzOdbiorcy"
 
 
 class PushConfig(_Model):
     """How ePUAP's push call is read. The official Odbiorca WSDL is not public, so every wire name is a setting."""
 
     namespace: str = "http://wsdl.epuap.gov.pl/obiekty/"
-    document_elements: tuple[str, ...] = ("Dokument", "DokumentAny")
+    names: PushNames = PushNames()
+    wrapper_elements: tuple[str, ...] = Field(default=(), description="Body elements that hold the parameters inside.")
     rejected_code: int = Field(default=2, description="status/kod of a rejected document; anything but 1.")
     accepted_code: int = 1
     twin_wait_s: float = Field(default=20.0, gt=0, description="How long a concurrent twin waits for the first.")
