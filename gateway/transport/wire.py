@@ -200,14 +200,21 @@ def _taken(content: etree._Element) -> str:
 
 def _decoded(encoded: str, part: str, line: int) -> bytes:
     """Strict base64; XML white space between the characters is allowed, nothing else is."""
-    for written in (encoded, "".join(encoded.split())):  # the copy without white space only where the first one failed
-        if len(written) % 4 or written.endswith("==="):  # a2b_base64 lets some surplus padding pass, even when strict
-            continue
-        try:
-            return binascii.a2b_base64(written, strict_mode=True)
-        except ValueError:  # not ASCII, or binascii.Error
-            continue
-    raise EnvelopeUnreadable("intake.base64_invalid", part=part, line=line)
+    octets = _strict(encoded)
+    if octets is None:
+        octets = _strict("".join(encoded.split()))
+    if octets is None:
+        raise EnvelopeUnreadable("intake.base64_invalid", part=part, line=line)
+    return octets
+
+
+def _strict(encoded: str) -> bytes | None:
+    if len(encoded) % 4 or encoded.endswith("==="):  # surplus padding passes a2b_base64, even when strict
+        return None
+    try:
+        return binascii.a2b_base64(encoded, strict_mode=True)
+    except ValueError:  # not ASCII, or binascii.Error
+        return None
 
 
 def _mailbox(parts: Parts) -> str:
