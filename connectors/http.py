@@ -1,0 +1,253 @@
+"""One HTTP exchange whose failures say whether anything can have reached the other side.
+
+The rule is the first byte: a failure before a byte of the request was given to the socket (name, refusal, TLS
+handshake, proxy, time) is `NotSent`; any failure after it is `AnswerLost`, even if the request was cut off half-way,
+because from here we cannot see how much arrived. Each effect therefore gets its own connection: a kept-alive one that
+died unnoticed would turn plain outages into doubts. One deadline holds for the whole exchange, however slowly the
+answer drips.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import requests
+from pydantic import Field, SecretStr
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase, HTTPBasicAuth
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError
+
+from connectors.base import Options
+from connectors.outcomes import outcome, technical
+from schemas.delivery import Outcome
+from schemas.errors import ConnectorError
+
+_CHUNK = 64 * 1024
+
+
+class HttpOptions(Options):
+    """What every connector over HTTP can be told. TLS verification cannot be switched off; name the CA instead."""
+
+    user: str | None = Field(default=None, description="User of HTTP Basic authentication.")
+    password: SecretStr | None = Field(default=None, description="Its password, by reference (env:, file:).")
+    headers: dict[str, str] = Field(default_factory=dict, description="Headers sent with every call.")
+    ca_file: Path | None = Field(default=None, description="CA certificates (PEM) the office's certificate chains to.")
+    client_certificate: Path | None = Field(default=None, description="Our certificate (PEM) for mutual TLS.")
+    client_key: Path | None = Field(default=None, description="Its private key (PEM, unencrypted).")
+    proxy: str | None = Field(default=None, description="Proxy URL; the environment's proxies are not used.")
+    max_answer_bytes: int = Field(default=16 * 1024 * 1024, ge=1024, description="Larger answers are not read.")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer, whatever its status. zeep reads the same names."""
+
+    status_code: int
+    headers: Mapping[str, str]
+    content: bytes = field(repr=False)
+
+
+class ExchangeFailed(ConnectorError):
+    """No whole answer came. `outcome()` is what that means for an effect; for a question it means: not known."""
+
+    def outcome(self) -> Outcome:
+        """Unreachable when nothing was sent, else Unsettled."""
+        return outcome(self.code, str(self.facts.get("reason", "")))
+
+
+class NotSent(ExchangeFailed):
+    """Failed before the first byte of the request: the other side surely did nothing."""
+
+    code = "http.not_sent"
+
+
+class AnswerLost(ExchangeFailed):
+    """Failed after the first byte: the other side may have done it. Also `http.timeout`, `http.answer_too_large`."""
+
+    code = "http.answer_lost"
+
+
+class Http:
+    """A session factory for one office: TLS, credentials, limits. Safe to use from several threads."""
+
+    def __init__(self, options: HttpOptions) -> None:
+        self._options = options
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        auth: AuthBase | None = None,
+        parts: Any = None,
+        query: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
+    ) -> Reply:
+        """One exchange on its own connection; redirects are not followed.
+
+        Raises: NotSent, AnswerLost.
+        """
+        limit = timeout_s or self._options.timeout_s
+        exchange = _Exchange()
+        try:
+            with self._session() as session, exchange.deadline(limit):
+                response = session.request(
+                    method, url, data=content, headers=dict(headers or {}), auth=auth, files=parts, params=query,
+                    timeout=limit, allow_redirects=False, stream=True,
+                )  # fmt: skip
+                body = self._read(response)
+        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+            raise exchange.failure(error) from error
+        if exchange.cut_off:  # a cut connection can look like the end of an answer without a length
+            raise exchange.failure(TimeoutError("deadline"))
+        return Reply(response.status_code, response.headers, body)
+
+    def _session(self) -> requests.Session:
+        options = self._options
+        session = requests.Session()
+        session.trust_env = False
+        session.verify = str(options.ca_file) if options.ca_file else True
+        if options.client_certificate:
+            key = options.client_key or options.client_certificate
+            session.cert = (str(options.client_certificate), str(key))
+        if options.proxy:
+            session.proxies = {"http": options.proxy, "https": options.proxy}
+        if options.user is not None:
+            password = options.password.get_secret_value() if options.password else ""
+            session.auth = HTTPBasicAuth(options.user.encode(), password.encode())  # as text it would go out as latin-1
+        session.headers.update({"User-Agent": "brama", "Connection": "close", **options.headers})
+        session.mount("http://", _WatchedAdapter())
+        session.mount("https://", _WatchedAdapter())
+        return session
+
+    def _read(self, response: requests.Response) -> bytes:
+        body = bytearray()
+        for chunk in response.iter_content(_CHUNK):
+            body += chunk
+            if len(body) > self._options.max_answer_bytes:
+                raise AnswerLost("http.answer_too_large", limit_bytes=self._options.max_answer_bytes)
+        return bytes(body)
+
+
+def refusal_of(reply: Reply) -> Outcome | None:
+    """What a status other than 2xx means for an effect; None for 2xx: the body decides."""
+    status = reply.status_code
+    if 200 <= status < 300:
+        return None
+    text = f"HTTP {status}"
+    if status in (429, 503):
+        return outcome("http.later", text, retry_after(reply))
+    if status in (401, 403, 407):
+        return outcome("http.not_admitted", text)
+    if status < 400 or status in (404, 405, 410):
+        return outcome("http.wrong_address", text)
+    return outcome("http.refused" if status < 500 and status != 408 else "http.status", text)
+
+
+def retry_after(reply: Reply) -> float | None:
+    """Seconds the other side asks us to wait; the date form is left to our own schedule."""
+    text = reply.headers.get("Retry-After", "")
+    return float(text) if text.isdigit() else None
+
+
+class _Exchange:
+    """What happened on the wire so far: connected, sent, cut off by our deadline."""
+
+    def __init__(self) -> None:
+        self.sent = False
+        self.cut_off = False
+        self.socket: socket.socket | None = None
+
+    @contextlib.contextmanager
+    def deadline(self, seconds: float) -> Iterator[None]:
+        timer = threading.Timer(seconds, self._cut)
+        timer.daemon = True
+        token = _CURRENT.set(self)
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            _CURRENT.reset(token)
+
+    def failure(self, error: Exception) -> ExchangeFailed:
+        if isinstance(error, ExchangeFailed):
+            return error
+        if not self.sent:
+            return NotSent(reason=technical(error))
+        late = self.cut_off or isinstance(error, (requests.Timeout, TimeoutError))
+        return AnswerLost("http.timeout" if late else "http.answer_lost", reason=technical(error))
+
+    def _cut(self) -> None:
+        self.cut_off = True
+        if self.socket is not None:
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(self.socket, socket.SHUT_RDWR)  # the plain one: a reader may be inside TLS
+
+
+_CURRENT: ContextVar[_Exchange | None] = ContextVar("exchange", default=None)
+
+
+class _Watched:
+    """Mixed into urllib3's connections: tells the current exchange when it connects and when it sends.
+
+    Inside `connect` a proxy's CONNECT is sent through `send` too; that is not the request yet, and `socket` of the
+    exchange is still unset then.
+    """
+
+    sock: Any
+
+    def connect(self) -> None:
+        super().connect()  # type: ignore[misc]
+        exchange = _CURRENT.get()
+        if exchange is not None:
+            exchange.socket = self.sock
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        exchange = _CURRENT.get()
+        if exchange is not None and exchange.socket is not None:
+            exchange.sent = True
+        super().send(data)  # type: ignore[misc]
+
+
+class _WatchedHttp(_Watched, HTTPConnection):
+    pass
+
+
+class _WatchedHttps(_Watched, HTTPSConnection):
+    pass
+
+
+class _HttpPool(HTTPConnectionPool):
+    ConnectionCls = _WatchedHttp
+
+
+class _HttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _WatchedHttps
+
+
+_POOLS = {"http": _HttpPool, "https": _HttpsPool}
+
+
+class _WatchedAdapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager

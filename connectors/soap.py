@@ -1,0 +1,260 @@
+"""Any SOAP service by configuration: zeep builds and sends the request, XPath reads the answer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import zeep
+import zeep.exceptions
+from lxml import etree
+from pydantic import Field
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from connectors.base import Capabilities, Options
+from connectors.chain import Call, Chain, Reading, Step
+from connectors.http import ExchangeFailed, Http, HttpOptions, NotSent, Reply, refusal_of
+from connectors.outcomes import outcome, said, stopped, technical
+from connectors.values import fill
+from schemas.delivery import CaseRecord, Outcome, Repeat, Steps, StepStopped
+from schemas.errors import ConnectorError, DocumentUnreadable
+from schemas.xmldoc import SOAP11, Limits, parse
+
+SOAP12 = "http://www.w3.org/2003/05/soap-envelope"
+_OUR_MISTAKE = frozenset({"Client", "Sender"})
+_CONTRACT = frozenset({"MustUnderstand", "VersionMismatch", "DataEncodingUnknown"})
+_NAMES = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./")
+
+
+class SoapOptions(HttpOptions):
+    """One SOAP service: where its WSDL is, the calls that make a delivery, and what its answers mean."""
+
+    wsdl: str = Field(description="URL or path of the WSDL.")
+    service: str | None = Field(default=None, description="Service in the WSDL; empty: the first.")
+    port: str | None = Field(default=None, description="Port of the service; empty: the first.")
+    address: str | None = Field(default=None, description="Endpoint instead of the one in the WSDL.")
+    load_timeout_s: float = Field(default=15.0, gt=0, le=120, description="Longest wait for one WSDL or XSD file.")
+    imports: Literal["none", "same_origin"] = Field(
+        default="none",
+        description="Whether a WSDL may load further files, and then only from its own server or folder.",
+    )
+    namespaces: dict[str, str] = Field(default_factory=dict, description="Prefixes for XPath in paths.")
+    reading: Reading = Field(description="What answers mean.")
+    step: tuple[Step, ...] = Field(min_length=1, description="The calls of a delivery, in order.")
+    reference: str | None = Field(
+        default=None, description="Template of the reference, e.g. `{steps.register.number}`."
+    )
+    faults: dict[str, Literal["refused", "later", "unsettled"]] = Field(
+        default_factory=dict, description="By faultcode's or detail element's local name, instead of the rule for all."
+    )
+    repeat: Literal["safe"] | None = Field(
+        default=None, description="`safe` only if the office itself refuses a second record with our key."
+    )
+
+
+class SoapConnector:
+    """Deliver by calls to a SOAP service described in the options."""
+
+    options_model: ClassVar[type[Options]] = SoapOptions
+
+    def __init__(self, options: SoapOptions) -> None:
+        self.service = Service(options)
+        self.chain = Chain(options.step, options.reading, self.service, options.reference)
+        self.capabilities = Capabilities(
+            repeat=Repeat.SAFE if options.repeat == "safe" else self.chain.repeat,
+            look_up=any(step.find for step in options.step),
+            attachments=any(step.for_each for step in options.step),
+            max_calls=calls_of(options.step),
+        )
+
+    def check(self) -> None:
+        """Load the WSDL anew and see that every operation is in it. Calls none."""
+        self.service.check([call for step in self.chain.steps for call in (step, step.find) if call])
+
+    def find(self, key: str) -> str | None:
+        """Ask with the steps' look-ups; see Chain.find."""
+        return self.chain.find(key)
+
+    def deliver(self, record: CaseRecord, key: str, steps: Steps) -> Outcome:
+        """Make the calls that were not made yet."""
+        return self.chain.deliver(record, key, steps)
+
+
+def calls_of(steps: tuple[Step, ...], files: int = 8) -> int:
+    """How many calls one delivery may make, look-ups of doubtful steps included; `files` at most."""
+    return sum((2 if step.find else 1) * (files if step.for_each else 1) for step in steps)
+
+
+class Service:
+    """One SOAP service: loads its WSDL once, makes calls, reads answers. Safe to use from several threads."""
+
+    def __init__(self, options: SoapOptions, wsse: Any = None) -> None:
+        self._options = options
+        self._http = Http(options)
+        self._wsse = wsse
+        self._lock = threading.Lock()
+        self._proxy: Any = None
+
+    def __call__(self, call: Call, scope: Mapping[str, Any]) -> SoapAnswer:
+        """Make one call. Raises: StepStopped, with what the failure means for an effect."""
+        try:
+            reply = self._send(call.operation, fill(call.arguments, scope))
+        except ExchangeFailed as error:
+            raise StepStopped(error.outcome()) from error
+        return self._read(reply)
+
+    def check(self, calls: list[Call]) -> None:
+        """Raises: ConnectorError: WSDL not loadable, operation not in it."""
+        self._proxy = None
+        try:
+            proxy = self._load()
+        except StepStopped as stop:
+            found = stop.outcome
+            raise ConnectorError(getattr(found, "code", None), reason=getattr(found, "text", "")) from stop
+        known = sorted(proxy._operations)
+        for call in calls:
+            if call.operation not in known:
+                raise ConnectorError("soap.contract_mismatch", operation=call.operation, known=", ".join(known))
+
+    def _send(self, operation: str, arguments: dict[str, Any]) -> Reply:
+        proxy = self._load()
+        try:
+            reply: Reply = proxy[operation](**arguments)
+        except (TypeError, AttributeError, zeep.exceptions.LookupError) as error:
+            raise stopped("soap.contract_mismatch", f"{operation}: {technical(error)}") from error
+        except (ValueError, zeep.exceptions.Error) as error:
+            raise stopped("soap.argument_invalid", f"{operation}: {technical(error)}") from error
+        return reply
+
+    def _load(self) -> Any:
+        with self._lock:
+            if self._proxy is None:
+                self._proxy = self._new_proxy()
+            return self._proxy
+
+    def _new_proxy(self) -> Any:
+        options = self._options
+        settings = zeep.Settings(
+            raw_response=True, forbid_external=options.imports == "none", forbid_dtd=True, forbid_entities=True
+        )
+        try:
+            client = zeep.Client(options.wsdl, wsse=self._wsse, transport=_Transport(options), settings=settings)  # type: ignore[no-untyped-call]
+            proxy = client.bind(options.service, options.port)
+        except Exception as error:  # a foreign WSDL can fail in any way; nothing was sent
+            raise stopped("soap.contract_unavailable", technical(error)) from error
+        if proxy is None:
+            raise stopped("soap.contract_unavailable", "no service in the WSDL")
+        if options.address:
+            proxy._binding_options["address"] = options.address
+        return proxy
+
+    def _read(self, reply: Reply) -> SoapAnswer:
+        body = self._body(reply)
+        if body is None:
+            raise StepStopped(refusal_of(reply) or outcome("answer.unreadable", f"HTTP {reply.status_code}"))
+        if etree.QName(body).localname == "Fault":
+            raise StepStopped(self._fault(body))
+        refusal = refusal_of(reply)
+        if refusal is not None:
+            raise StepStopped(refusal)
+        return SoapAnswer(body, self._options.namespaces)
+
+    def _body(self, reply: Reply) -> etree._Element | None:
+        """The first element in the Body, or None when this is no SOAP answer."""
+        try:
+            root = parse(reply.content, Limits(size_bytes=self._options.max_answer_bytes)).getroot()
+        except DocumentUnreadable:
+            return None
+        for namespace in (SOAP11, SOAP12):
+            found = root.find(f"{{{namespace}}}Body/*") if root.tag == f"{{{namespace}}}Envelope" else None
+            if found is not None:
+                return found
+        return None
+
+    def _fault(self, fault: etree._Element) -> Outcome:
+        code, text, details = read_fault(fault)
+        for name in (*details, code):
+            if name in self._options.faults:
+                known = {"refused": "soap.fault_refused", "later": "soap.fault_later", "unsettled": "soap.fault"}
+                return outcome(known[self._options.faults[name]], text)
+        if code in _CONTRACT:
+            return outcome("soap.contract_mismatch", text)
+        return outcome("soap.fault_refused" if code in _OUR_MISTAKE else "soap.fault", text)
+
+
+def read_fault(fault: etree._Element) -> tuple[str, str, list[str]]:
+    """A Fault of SOAP 1.1 or 1.2: the code's local name without subcode, its text, names of the detail elements."""
+    code = fault.findtext("faultcode") or fault.findtext(f"{{{SOAP12}}}Code/{{{SOAP12}}}Value") or ""
+    text = fault.findtext("faultstring") or fault.findtext(f"{{{SOAP12}}}Reason/{{{SOAP12}}}Text") or ""
+    detail = fault.find("detail")
+    detail = fault.find(f"{{{SOAP12}}}Detail") if detail is None else detail
+    names = [] if detail is None else [etree.QName(part).localname for part in detail if isinstance(part.tag, str)]
+    return code.strip().rpartition(":")[2].partition(".")[0], said(text), names
+
+
+class SoapAnswer:
+    """The payload of an answer. A path of plain names matches whatever the namespaces are; all else is XPath."""
+
+    def __init__(self, body: etree._Element, namespaces: dict[str, str]) -> None:
+        self.body = body
+        self._namespaces = namespaces
+
+    def texts(self, path: str) -> list[str]:
+        """Text of every match, the answer's own element being the context node."""
+        found = etree.XPath(to_xpath(path), namespaces=self._namespaces or None)(self.body)
+        if not isinstance(found, list):
+            return [str(found)]
+        return [str(item.xpath("string()")) if isinstance(item, etree._Element) else str(item) for item in found]
+
+
+def to_xpath(path: str) -> str:
+    """`Result/Status` → the same by local names, anywhere below; anything else stays as it is."""
+    if set(path) <= _NAMES and not path.startswith((".", "/")):
+        steps = [f"*[local-name()='{name}']" for name in path.split("/")]
+        return "descendant-or-self::*/" + "/".join(steps)
+    return path
+
+
+class _Transport(zeep.Transport):
+    """zeep's way out, through our exchange; loading is repeatable and so retried, posting never is."""
+
+    def __init__(self, options: SoapOptions) -> None:
+        super().__init__(cache=None, timeout=options.load_timeout_s, operation_timeout=options.timeout_s)  # type: ignore[no-untyped-call]
+        self._options = options
+        self._http = Http(options)
+
+    def post(self, address: str, message: bytes, headers: dict[str, str]) -> Reply:
+        """The envelope, once. Raises: NotSent, AnswerLost."""
+        return self._http.send("POST", address, content=message, headers=headers)
+
+    def load(self, url: str) -> bytes:
+        """A WSDL or XSD file of the service's own origin."""
+        if not self._own(url):
+            raise ConnectorError("soap.contract_unavailable", reason=f"import from elsewhere refused: {url}")
+        if urlsplit(url).scheme in ("http", "https"):
+            return self._fetch(url)
+        return Path(url2pathname(urlsplit(url).path) if url.startswith("file:") else url).read_bytes()
+
+    @retry(
+        retry=retry_if_exception_type(NotSent),
+        stop=stop_after_attempt(3),
+        wait=wait_random_exponential(multiplier=0.2, max=2),
+        reraise=True,
+    )
+    def _fetch(self, url: str) -> bytes:
+        reply = self._http.send("GET", url, timeout_s=self._options.load_timeout_s)
+        if reply.status_code != 200:
+            raise ConnectorError("soap.contract_unavailable", reason=f"HTTP {reply.status_code}")
+        return reply.content
+
+    def _own(self, url: str) -> bool:
+        home, wanted = self._options.wsdl, url
+        if urlsplit(home).scheme in ("http", "https"):
+            return urlsplit(wanted)[:2] == urlsplit(home)[:2]
+        folder = Path(url2pathname(urlsplit(home).path) if home.startswith("file:") else home).resolve().parent
+        path = Path(url2pathname(urlsplit(wanted).path) if wanted.startswith("file:") else wanted)
+        return urlsplit(wanted).scheme in ("", "file") and path.resolve().is_relative_to(folder)

@@ -1,0 +1,1 @@
+"""Simulated back offices: separate programs on loopback that fail on request and count what they got."""

@@ -1,0 +1,351 @@
+"""The SOAP connector against an EZD-like office in its own process: every way a call can end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.base import LookUpFailed
+from connectors.registry import build
+from connectors.soap import SoapConnector
+from gateway.simulate.offices.client import Office
+from gateway.testing.samples import a_record
+from gateway.testing.steps import MemorySteps
+from schemas.delivery import Delivered, Refused, Repeat, StepInDoubt, Unreachable, Unsettled
+from schemas.errors import ConnectorError
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    with Office("ezd", tmp_path_factory.mktemp("ezd"), "--user", "brama", "--password", "zażółć") as office:
+        yield office
+
+
+@pytest.fixture
+def office(running: Office) -> Office:
+    running.reset()
+    return running
+
+
+def options_for(office: Office, **changes: Any) -> dict[str, Any]:
+    """One step: register the letter, findable by our key."""
+    return {
+        "wsdl": f"{office.url}/Integracja.svc?wsdl",
+        "user": "brama",
+        "password": "zażółć",
+        "timeout_s": 2.0,
+        "reading": {"success": [{"path": "ResultStatus", "equals": "1"}], "message": "ResultMessage"},
+        "step": [
+            {
+                "name": "register",
+                "operation": "RejestrujWplyw",
+                "arguments": {
+                    "SygnaturaWplywu": "{key}",
+                    "Tytul": "{fields.title}",
+                    "AdresatNazwisko": "{fields.surname}",
+                    "LiczbaZalacznikow": "{fields.year}",
+                },
+                "results": {"number": "ZnakWplywu", "folder": "IdKoszulki"},
+                "find": {
+                    "operation": "WyszukajWplyw",
+                    "arguments": {"IdDokumentuePUAP": "{key}"},
+                    "found": [{"path": "ZnakWplywu"}],
+                    "results": {"number": "ZnakWplywu", "folder": "IdKoszulki"},
+                },
+            }
+        ],
+        "reference": "{steps.register.number}",
+        **changes,
+    }
+
+
+def connector_for(office: Office, **changes: Any) -> SoapConnector:
+    connector = build("soap", options_for(office, **changes))
+    assert isinstance(connector, SoapConnector)
+    return connector
+
+
+def deliver(connector: SoapConnector, key: str = "k-1", steps: MemorySteps | None = None, **changes: Any) -> Any:
+    return connector.deliver(a_record(key, **changes), key, steps or MemorySteps(connector.capabilities.repeat))
+
+
+def test_a_letter_is_registered_with_its_polish_letters(office: Office) -> None:
+    outcome = deliver(connector_for(office))
+
+    assert outcome == Delivered("RPW/1/2026", {"register.number": "RPW/1/2026", "register.folder": "1"})
+    [letter] = office.effects("letter")
+    assert letter["title"] == "Zażółć gęślą jaźń"
+    assert letter["surname"] == "Łękołodzka-Żdźbło"
+
+
+def test_a_service_that_can_be_asked_is_findable(office: Office) -> None:
+    connector = connector_for(office)
+
+    assert connector.capabilities.repeat is Repeat.FINDABLE
+    assert connector.capabilities.look_up
+
+
+def test_a_service_that_cannot_be_asked_is_blind(office: Office) -> None:
+    options = options_for(office)
+    del options["step"][0]["find"]
+
+    assert build("soap", options).capabilities.repeat is Repeat.BLIND
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind", "code", "stored"),
+    [
+        ("refuse", Refused, "soap.fault_refused", 0),
+        ("error_in_success", Refused, "answer.refused", 0),
+        ("hang_up_before_storing", Unsettled, "http.answer_lost", 0),
+        ("hang_up_after_storing", Unsettled, "http.answer_lost", 1),
+        ("truncate", Unsettled, "http.answer_lost", 1),
+        ("garbage", Unsettled, "answer.unreadable", 1),
+        ("unavailable", Unreachable, "http.later", 0),
+        ("unauthorized", Unreachable, "http.not_admitted", 0),
+        ("redirect", Unreachable, "http.wrong_address", 0),
+        ("error_page", Unsettled, "http.status", 0),
+    ],
+)
+def test_each_failure_says_what_it_means_and_the_next_try_ends_with_one_letter(
+    office: Office, mode: str, kind: type, code: str, stored: int
+) -> None:
+    connector = connector_for(office)
+    steps = MemorySteps(connector.capabilities.repeat)
+    office.tell(mode, times=1)
+
+    outcome = deliver(connector, steps=steps)
+
+    assert isinstance(outcome, kind)
+    assert outcome.code == code
+    assert office.keys().get("k-1", 0) == stored
+    assert (connector.find("k-1") is not None) is bool(stored)
+    assert isinstance(deliver(connector, steps=steps.next_attempt()), Delivered)
+    assert office.keys() == {"k-1": 1}
+
+
+def test_the_reason_of_a_refusal_is_the_offices_own(office: Office) -> None:
+    outcome = deliver(connector_for(office), fields={**a_record().fields, "title": "Jednosłowny"})
+
+    assert outcome == Refused("answer.refused", "Nazwa koszulki musi się składać co najmniej z dwóch słów")
+
+
+def test_an_office_that_says_when_to_come_again_is_heard(office: Office) -> None:
+    office.tell("unavailable", times=1)
+
+    assert deliver(connector_for(office)) == Unreachable("http.later", "HTTP 503", 7.0)
+
+
+@pytest.mark.parametrize("mode", ["slow", "drip"])
+def test_an_answer_beyond_the_time_out_is_unsettled(office: Office, mode: str) -> None:
+    connector = connector_for(office, timeout_s=0.5)
+    connector.check()
+    office.tell(mode, times=1, seconds=2.0)
+
+    outcome = deliver(connector)
+
+    assert isinstance(outcome, Unsettled)
+    assert outcome.code == "http.timeout"
+    assert connector.find("k-1") == "RPW/1/2026"
+
+
+def test_an_endless_answer_is_not_read_to_its_end(office: Office) -> None:
+    connector = connector_for(office, max_answer_bytes=1_000_000)
+    office.tell("huge", times=1)
+
+    outcome = deliver(connector)
+
+    assert isinstance(outcome, Unsettled)
+    assert outcome.code == "http.answer_too_large"
+
+
+def test_an_office_that_is_down_was_surely_not_reached(office: Office) -> None:
+    connector = connector_for(office)
+    connector.check()
+    office.tell("down")
+
+    outcome = deliver(connector)
+
+    assert isinstance(outcome, Unreachable)
+    assert outcome.code == "http.not_sent"
+    office.tell("up")
+    assert isinstance(deliver(connector), Delivered)
+
+
+def test_a_contract_that_cannot_be_loaded_is_unreachable(office: Office) -> None:
+    connector = connector_for(office)
+    office.tell("down")
+
+    outcome = deliver(connector)
+    office.tell("up")
+
+    assert isinstance(outcome, Unreachable)
+    assert outcome.code == "soap.contract_unavailable"
+
+
+def test_an_outage_is_no_doubt_even_for_an_office_that_cannot_be_asked(office: Office) -> None:
+    options = options_for(office)
+    del options["step"][0]["find"]
+    connector = build("soap", options)
+    connector.check()
+    steps = MemorySteps(Repeat.BLIND)
+    office.tell("down")
+
+    assert isinstance(connector.deliver(a_record("k-1"), "k-1", steps), Unreachable)
+    office.tell("up")
+    assert isinstance(connector.deliver(a_record("k-1"), "k-1", steps.next_attempt()), Delivered)
+
+
+def test_an_office_that_cannot_be_asked_is_never_sent_to_twice(office: Office) -> None:
+    options = options_for(office)
+    del options["step"][0]["find"]
+    connector = build("soap", options)
+    steps = MemorySteps(Repeat.BLIND)
+    office.tell("hang_up_after_storing", times=1)
+
+    assert isinstance(connector.deliver(a_record("k-1"), "k-1", steps), Unsettled)
+    with pytest.raises(StepInDoubt):
+        connector.deliver(a_record("k-1"), "k-1", steps.next_attempt())
+    assert office.keys() == {"k-1": 1}
+
+
+def test_a_look_up_that_fails_says_nothing(office: Office) -> None:
+    connector = connector_for(office)
+    deliver(connector)
+    office.tell("error_in_success", times=1, match="WyszukajWplyw")
+
+    with pytest.raises(LookUpFailed):
+        connector.find("k-1")
+
+
+def test_a_doubt_that_cannot_be_asked_about_stays_a_doubt(office: Office) -> None:
+    connector = connector_for(office)
+    steps = MemorySteps(connector.capabilities.repeat)
+    office.tell("hang_up_after_storing", times=1)
+    deliver(connector, steps=steps)
+    office.tell("hang_up_before_storing", times=1, match="WyszukajWplyw")
+
+    outcome = deliver(connector, steps=steps.next_attempt())
+
+    assert isinstance(outcome, Unsettled)
+    assert outcome.code == "connector.look_up_failed"
+    assert office.keys() == {"k-1": 1}
+
+
+def test_values_the_record_lacks_are_all_told_before_anything_is_sent(office: Office) -> None:
+    outcome = deliver(connector_for(office), fields={"title": "Dwa słowa"})
+
+    assert outcome == Refused("record.incomplete", "fields.surname, fields.year")
+    assert office.effects() == []
+
+
+def test_a_value_that_does_not_fit_its_type_is_the_offices_refusal(office: Office) -> None:
+    outcome = deliver(connector_for(office), fields={**a_record().fields, "year": "Kowalski"})
+
+    assert isinstance(outcome, Refused)
+    assert outcome.code == "soap.fault_refused"
+    assert office.effects() == []
+
+
+def test_a_required_element_without_a_value_is_refused_before_anything_is_sent(office: Office, tmp_path: Path) -> None:
+    text = Path("connectors/ezd_puw/contract.wsdl").read_text("utf-8")
+    strict = tmp_path / "strict.wsdl"
+    strict.write_text(
+        text.replace('name="Tytul" type="xs:string" minOccurs="0"', 'name="Tytul" type="xs:string"'), "utf-8"
+    )
+    options = options_for(office, wsdl=str(strict), address=f"{office.url}/Integracja.svc")
+    options["step"][0]["arguments"]["Tytul"] = "{fields.title?}"
+    record = a_record("k-1", fields={"surname": "Łękołodzka", "year": 1})
+
+    outcome = build("soap", options).deliver(record, "k-1", MemorySteps())
+
+    assert isinstance(outcome, Refused)
+    assert outcome.code == "soap.argument_invalid"
+    assert office.effects() == []
+
+
+def test_an_argument_the_contract_does_not_know_is_for_the_administrator(office: Office) -> None:
+    options = options_for(office)
+    options["step"][0]["arguments"]["Nieznane"] = "x"
+    connector = build("soap", options)
+
+    outcome = connector.deliver(a_record("k-1"), "k-1", MemorySteps())
+
+    assert isinstance(outcome, Unreachable)
+    assert outcome.code == "soap.contract_mismatch"
+
+
+def test_check_names_an_operation_the_contract_does_not_have(office: Office) -> None:
+    options = options_for(office)
+    options["step"][0]["operation"] = "RejestrujWpływ"
+
+    with pytest.raises(ConnectorError) as refused:
+        build("soap", options).check()
+
+    assert refused.value.code == "soap.contract_mismatch"
+
+
+def test_check_stores_nothing_and_tells_of_an_office_that_is_down(office: Office) -> None:
+    connector = connector_for(office)
+    connector.check()
+    office.tell("down")
+
+    with pytest.raises(ConnectorError) as refused:
+        connector.check()
+    office.tell("up")
+
+    assert refused.value.code == "soap.contract_unavailable"
+    assert office.effects() == []
+
+
+def test_wrong_credentials_are_for_the_administrator(office: Office) -> None:
+    outcome = deliver(connector_for(office, password="inne"))
+
+    assert isinstance(outcome, Unreachable)
+    assert outcome.code == "http.not_admitted"
+
+
+def test_a_contract_may_not_bring_in_files_from_elsewhere(office: Office, tmp_path: Path) -> None:
+    wsdl = tmp_path / "evil.wsdl"
+    imported = '<wsdl:import namespace="http://ezd.gov.pl/" location="/etc/hostname"/><wsdl:types>'
+    text = Path("connectors/ezd_puw/contract.wsdl").read_text("utf-8")
+    wsdl.write_text(text.replace("<wsdl:types>", imported, 1), "utf-8")
+
+    with pytest.raises(ConnectorError) as refused:
+        connector_for(office, wsdl=str(wsdl)).check()
+
+    assert refused.value.code == "soap.contract_unavailable"
+    assert "elsewhere" in refused.value.facts["reason"]
+
+
+def test_threads_do_not_mix_their_answers(office: Office) -> None:
+    connector = connector_for(office)
+    outcomes: dict[str, Any] = {}
+
+    def work(start: int) -> None:
+        for number in range(start, start + 10):
+            outcomes[f"k-{number}"] = deliver(connector, f"k-{number}")
+
+    threads = [threading.Thread(target=work, args=(start,)) for start in (0, 10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    numbers = {effect["key"]: f"RPW/{effect['number']}/2026" for effect in office.effects("letter")}
+    assert {key: outcome.reference for key, outcome in outcomes.items()} == numbers
+    assert len(numbers) == 20
+
+
+def test_an_office_remembers_over_a_restart(tmp_path: Path) -> None:
+    with Office("ezd", tmp_path) as office:
+        connector = connector_for(office)
+        deliver(connector)
+
+        office.restart()
+
+        assert connector.find("k-1") == "RPW/1/2026"
