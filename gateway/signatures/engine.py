@@ -1,0 +1,337 @@
+"""Judge the signatures of one document: read, check references, check the value, bind, cover, trust; in that order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+from lxml import etree
+
+from gateway.signatures import algorithms, canonical, keys, properties, references, signer, structure
+from gateway.signatures.canonical import SIGNATURE, NodeSet
+from gateway.signatures.keys import Certificate, KeyInfo
+from gateway.signatures.properties import Properties
+from gateway.signatures.reasons import WEIGHT, Refusal, reason, weigh, worst
+from gateway.signatures.references import Document, Outcome
+from gateway.signatures.structure import DEFAULT_BOUNDS, Bounds, Signature
+from gateway.signatures.transforms import Step
+from gateway.signatures.trust import TrustPolicy
+from schemas.errors import DocumentUnreadable
+from schemas.verification import (
+    Crypto,
+    Indication,
+    Reason,
+    ReferenceVerdict,
+    SignatureVerdict,
+    Signer,
+    Verification,
+)
+from schemas.xmldoc import DS, parse, qname
+
+Scope = Literal["full", "crypto"]
+
+_MANIFEST = qname(DS, "Manifest")
+_VALUE = qname(DS, "SignatureValue")
+_UNSIGNED = tuple(qname(namespace, "UnsignedProperties") for namespace in properties.NAMESPACES)
+_COUNTER = tuple(qname(namespace, "CounterSignature") for namespace in properties.NAMESPACES)
+_COUNTER_TYPE = "http://uri.etsi.org/01903#CountersignedSignature"
+
+
+def verify(
+    document: bytes,
+    trust: TrustPolicy,
+    *,
+    at: datetime | None = None,
+    detached: Mapping[str, bytes] | None = None,
+    scope: Scope = "full",
+    limits: Bounds = DEFAULT_BOUNDS,
+) -> Verification:
+    """Judge every signature in a document. Never raises for bad input, never reaches for a network or a file.
+
+    Args:    document: the original octets. at: the moment judged, aware (now when None).
+             detached: what references name outside the document, by file name or exact URI; original octets.
+             scope: `crypto` leaves trust out: intact, covered, safe structure, allowed algorithms, certificate binding.
+    Returns: the worst of all signatures' indications; without a signature FAILED with `signature.none`.
+    """
+    try:
+        tree = parse(document)
+    except DocumentUnreadable as error:
+        facts = {name: str(value) for name, value in error.facts.items()}
+        return Verification(Indication.FAILED, (), scope, (Reason(error.code, facts),))
+    elements = list(tree.iter(SIGNATURE))
+    if not elements:
+        return Verification(Indication.FAILED, (), scope, (reason("signature.none"),))
+    if len(elements) > limits.signatures:
+        found = reason("signature.too_many", what="Signature", limit=limits.signatures)
+        return Verification(Indication.FAILED, (), scope, (found,))
+    held = Document(tree, document, detached or {}, limits)
+    moment = at or datetime.now(UTC)
+    judged = [_Judgement(element, held).run(trust, moment, scope) for element in elements]
+    verdicts = tuple(item.verdict for item in judged)
+    indication = worst(verdict.indication for verdict in verdicts)
+    reasons: tuple[Reason, ...] = ()
+    if all(item.is_counter for item in judged):
+        indication, reasons = Indication.FAILED, (reason("signature.nothing_signed"),)
+    return Verification(indication, verdicts, scope, reasons, _signed_xml(judged))
+
+
+@dataclass(slots=True)
+class _Judgement:
+    """One signature being judged; filled from top to bottom."""
+
+    element: etree._Element
+    document: Document
+    signature: Signature | None = None
+    properties: Properties | None = None
+    outcomes: tuple[Outcome, ...] = ()
+    key_info: KeyInfo = field(default_factory=KeyInfo)
+    certificate: Certificate | None = None
+    crypto: Crypto = Crypto.UNSUPPORTED
+    covers: bool = False
+    is_counter: bool = False
+    whole: Outcome | None = None  # the intact reference that covers the whole document
+    verdict: SignatureVerdict = None  # type: ignore[assignment]  # set by run
+
+    def run(self, trust: TrustPolicy, at: datetime, scope: Scope) -> _Judgement:
+        reasons: list[Reason] = []
+        who: Signer | None = None
+        try:
+            self.signature = structure.read(self.element, self.document.bounds)
+            self.properties = properties.read(self.signature)
+            self.key_info = keys.read(self.signature.key_info, self.document.bounds)
+            self._check_references(reasons)
+            self._check_value(reasons, trust)
+            self._check_properties(reasons)
+            self._check_coverage(reasons)
+            who = signer.unbelieved(self.certificate)
+            if scope == "full" and self.crypto is Crypto.INTACT:
+                who, more = signer.judge(self.certificate, self._believed(), trust, at)
+                reasons += more
+        except Refusal as refusal:
+            reasons.append(refusal.reason)
+        self.verdict = self._verdict(reasons, who)
+        return self
+
+    def _check_references(self, reasons: list[Reason]) -> None:
+        assert self.signature is not None
+        self.outcomes = tuple(
+            references.check(item, self.signature, self.document) for item in self.signature.references
+        )
+        reasons += [outcome.reason for outcome in self.outcomes if outcome.reason]
+
+    def _check_value(self, reasons: list[Reason], trust: TrustPolicy) -> None:
+        """SignedInfo against the value, with each key offered; sets `crypto` and who really signed."""
+        assert self.signature is not None
+        method = self.signature.method
+        if method is None:
+            reasons.append(reason("signature.algorithm_refused", algorithm=self.signature.method_name))
+            self.crypto = self._settled(held=None)
+            return
+        nodes = NodeSet(self.document.tree, self.document.source, self.signature.signed_info, comments=True)
+        data = canonical.octets(nodes, self.signature.canonicalization, self.signature.prefixes)
+        offered: list[tuple[algorithms.PublicKey, Certificate | None]] = [
+            (item.key, item) for item in self.key_info.certificates if item.key is not None
+        ]
+        offered += [(key, None) for key in self.key_info.values]
+        fitting = [(key, owner) for key, owner in offered if algorithms.fits(method, key)]
+        real = next(
+            (pair for pair in fitting if algorithms.verifies(method, pair[0], self.signature.value, data)), None
+        )
+        if real is not None:
+            self.certificate = real[1]
+            reasons += self._weaknesses(real[0], trust)
+            reasons += self._stray_keys(real[0])
+        elif fitting:
+            reasons.append(reason("signature.value_mismatch"))
+        else:
+            reasons.append(reason("signature.no_key"))
+        self.crypto = self._settled(held=None if not fitting else real is not None)
+
+    def _settled(self, *, held: bool | None) -> Crypto:
+        if held is False or any(outcome.intact is False for outcome in self.outcomes):
+            return Crypto.BROKEN
+        refused = any(item.reason and item.reason.code != "signature.detached_missing" for item in self.outcomes)
+        return Crypto.UNSUPPORTED if refused or held is None else Crypto.INTACT
+
+    def _weaknesses(self, key: algorithms.PublicKey, trust: TrustPolicy) -> list[Reason]:
+        assert self.signature is not None
+        found = []
+        if isinstance(key, rsa.RSAPublicKey) and key.key_size < trust.minimum_rsa_bits:
+            found.append(reason("signature.key_weak", bits=key.key_size, minimum=trust.minimum_rsa_bits))
+        method = self.signature.method
+        names = {outcome.reference.digest.name for outcome in self.outcomes if _is_weak(outcome)}  # type: ignore[union-attr]
+        if method is not None and method.weak:
+            names.add(method.hash.name if method.family != "dsa" else "dsa")
+        for name in sorted(names):
+            allowed = name == "sha1" and trust.allow_sha1
+            found.append(
+                reason("signature.sha1_allowed") if allowed else reason("signature.algorithm_weak", algorithm=name)
+            )
+        return found
+
+    def _stray_keys(self, real: algorithms.PublicKey) -> list[Reason]:
+        """A bare key beside a certificate must be the key that signed: a reader may have trusted either."""
+        if self.certificate is None and self.key_info.certificates:
+            return [reason("signature.key_value_mismatch")]
+        return [reason("signature.key_value_mismatch") for value in self.key_info.values if value != real][:1]
+
+    def _check_properties(self, reasons: list[Reason]) -> None:
+        for outcome in self.outcomes:
+            if outcome.reference.type in properties.REFERENCE_TYPES and outcome.intact is not None:
+                expected = self.properties.signed if self.properties else None
+                if expected is None or outcome.target is not expected:
+                    reasons.append(reason("signature.properties_misplaced", what="SignedProperties"))
+        if self.properties is None or self.properties.signed is None:
+            return
+        if not self._properties_covered():
+            reasons.append(reason("signature.properties_not_covered"))
+        elif self.crypto is Crypto.INTACT:
+            reasons += properties.check_binding(self.properties, self.certificate)
+
+    def _properties_covered(self) -> bool:
+        covered = [
+            outcome.target
+            for outcome in self.outcomes
+            if outcome.intact and outcome.target is not None and references.is_canonical_only(outcome.reference.steps)
+        ]
+        return self.properties is not None and properties.covers(self.properties, covered)
+
+    def _believed(self) -> Properties | None:
+        return self.properties if self.crypto is Crypto.INTACT and self._properties_covered() else None
+
+    def _check_coverage(self, reasons: list[Reason]) -> None:
+        """Does it cover the document it stands in? A counter-signature covers another signature's value instead."""
+        data = [outcome for outcome in self.outcomes if not self._is_own_part(outcome)]
+        if any(item.tag == _MANIFEST for outcome in data for item in _selected(outcome)):
+            reasons.append(reason("signature.manifest_unchecked"))
+        if self._is_counter_signature(data, reasons):
+            return
+        if not data:
+            reasons.append(reason("signature.nothing_signed"))
+            return
+        if self.element.getparent() is None:
+            self.covers = self._covers_objects(data)
+        else:
+            self.whole = next((outcome for outcome in data if outcome.intact and self._is_whole(outcome)), None)
+            self.covers = self.whole is not None
+        settled = all(outcome.intact for outcome in data)
+        if settled and not self.covers:
+            reasons.append(reason("signature.partial_coverage"))
+
+    def _is_own_part(self, outcome: Outcome) -> bool:
+        """Signed properties or KeyInfo of this signature: signed beside the data, not data."""
+        if outcome.reference.type in properties.REFERENCE_TYPES:
+            return True
+        target = outcome.target
+        if target is None or self.signature is None:
+            return False
+        holder = self.signature.key_info
+        own = [item for item in (holder, self.properties.element if self.properties else None) if item is not None]
+        return any(item in own for item in (target, *target.iterancestors()))
+
+    def _is_counter_signature(self, data: list[Outcome], reasons: list[Reason]) -> bool:
+        parent = self.element.getparent()
+        placed = parent is not None and parent.tag in _COUNTER
+        typed = any(outcome.reference.type == _COUNTER_TYPE for outcome in data)
+        if not placed and not typed:
+            return False
+        self.is_counter = True
+        owner = next(self.element.iterancestors(SIGNATURE), None) if placed else None
+        values = [outcome.target for outcome in data if outcome.target is not None and outcome.target.tag == _VALUE]
+        right = [
+            item for item in values
+            if item.getparent() is not self.element and (owner is None or item.getparent() is owner)
+        ]  # fmt: skip
+        if not right:
+            reasons.append(reason("signature.counter_signature_misplaced"))
+        return True
+
+    def _is_whole(self, outcome: Outcome) -> bool:
+        """Everything in the document but signatures: nothing else may be cut from it."""
+        if outcome.nodes is None or (outcome.target is not None and outcome.target.getparent() is not None):
+            return False
+        allowed = {SIGNATURE, *_UNSIGNED}
+        for step in outcome.reference.steps:
+            if step.kind == "base64" or (step.kind == "subtrees" and step.name not in allowed):
+                return False
+            if step.kind == "subtrees" and step.name != SIGNATURE and self._outside_signatures(step.name):
+                return False
+        return True
+
+    def _outside_signatures(self, name: str) -> bool:
+        found = self.document.tree.iter(name)
+        return any(next(item.iterancestors(SIGNATURE), None) is None for item in found)
+
+    def _covers_objects(self, data: list[Outcome]) -> bool:
+        """The signature is the whole file: every ds:Object must be signed, but that of the properties."""
+        assert self.signature is not None
+        signed = [item.target for item in data if item.intact and references.is_canonical_only(_without_base64(item))]
+        for holder in self.signature.objects:
+            inside = [child for child in holder if isinstance(child.tag, str)]
+            if self.properties is not None and inside == [self.properties.element]:
+                continue
+            if holder not in signed and not (len(inside) == 1 and inside[0] in signed and _is_bare(holder)):
+                return False
+        return any(item.intact for item in data)
+
+    def _verdict(self, reasons: list[Reason], who: Signer | None) -> SignatureVerdict:
+        if self.crypto is not Crypto.INTACT and weigh(reasons)[0] is Indication.PASSED:
+            reasons.append(reason("signature.malformed", what="Signature"))  # fail closed: not intact never passes
+        indication, sub = weigh(reasons)
+        believed = self._believed()
+        return SignatureVerdict(
+            id=self.element.get("Id"),
+            indication=indication,
+            sub_indication=sub,
+            crypto=self.crypto,
+            covers_document=self.covers and self.crypto is Crypto.INTACT,
+            level=properties.level(self.properties) if self.signature else None,
+            signing_time=believed.signing_time if believed else None,
+            signer=who,
+            references=tuple(
+                ReferenceVerdict(item.reference.uri, item.intact, item.reference.type) for item in self.outcomes
+            ),
+            reasons=_in_order(reasons),
+        )
+
+
+def _signed_xml(judged: list[_Judgement]) -> bytes | None:
+    """The octets that were digested, less any other signature: from the first signature nothing is wrong with."""
+    for item in judged:
+        if item.crypto is not Crypto.INTACT or item.verdict.indication is Indication.FAILED or item.whole is None:
+            continue
+        nodes, octets = item.whole.nodes, item.whole.octets
+        if nodes is None or octets is None:
+            continue
+        only = len(judged) == 1 or any(step.name == SIGNATURE for step in item.whole.reference.steps)
+        return octets if only else canonical.content_without_signatures(nodes, octets)
+    return None
+
+
+def _is_weak(outcome: Outcome) -> bool:
+    return outcome.reference.digest is not None and outcome.reference.digest.weak
+
+
+def _selected(outcome: Outcome) -> list[etree._Element]:
+    if outcome.target is None:
+        return []
+    return [outcome.target, *outcome.target.iterchildren(_MANIFEST)]
+
+
+def _without_base64(outcome: Outcome) -> tuple[Step, ...]:
+    return tuple(step for step in outcome.reference.steps if step.kind != "base64")
+
+
+def _is_bare(holder: etree._Element) -> bool:
+    """An Object around its one child has no text of its own that nobody signed."""
+    return not (holder.text or "").strip() and not any((child.tail or "").strip() for child in holder)
+
+
+def _in_order(reasons: list[Reason]) -> tuple[Reason, ...]:
+    """Heaviest first, each once."""
+    rank = {Indication.FAILED: 0, Indication.INDETERMINATE: 1, Indication.PASSED: 2}
+    once = {(item.code, *sorted(item.facts.items())): item for item in reasons}.values()
+    return tuple(sorted(once, key=lambda item: rank[WEIGHT[item.code][0]]))

@@ -1,0 +1,121 @@
+"""Candidate keys from ds:KeyInfo, and which of them really made the signature. KeyInfo is a hint, never trust."""
+
+from __future__ import annotations
+
+import functools
+import threading
+import warnings
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
+from lxml import etree
+
+from gateway.signatures import algorithms
+from gateway.signatures.algorithms import PublicKey
+from gateway.signatures.reasons import Refusal
+from gateway.signatures.structure import Bounds, plain_text
+from gateway.signatures.transforms import decode
+from schemas.xmldoc import DS, qname
+
+_DS11 = "http://www.w3.org/2009/xmldsig11#"
+_CERTIFICATE = qname(DS, "X509Certificate")
+_MAX_CERTIFICATE = 64 * 1024
+_PARSING = threading.Lock()  # filters of warnings are the process's
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate as found, with what is asked of it again and again. `key` is None when of a kind we do not know."""
+
+    x509: x509.Certificate
+    der: bytes
+    sha256: str
+    key: PublicKey | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyInfo:
+    """What a signature offers: certificates in their order, and bare keys."""
+
+    certificates: tuple[Certificate, ...] = ()
+    values: tuple[PublicKey, ...] = ()
+
+
+@functools.lru_cache(maxsize=1024)
+def certificate(der: bytes) -> Certificate:
+    """Parse and keep: the same certificate comes with thousands of documents. Raises ValueError."""
+    with _PARSING, warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore"
+        )  # old issuers' oddities, such as a negative serial number, are not ours to warn of
+        parsed = x509.load_der_x509_certificate(der)
+    return Certificate(parsed, der, parsed.fingerprint(hashes.SHA256()).hex(), _public_key(parsed))
+
+
+def read(element: etree._Element | None, bounds: Bounds) -> KeyInfo:
+    """Raises Refusal: `signature.malformed`, `.too_many`, `.not_base64`, `.reference_refused` (RetrievalMethod)."""
+    certificates: list[Certificate] = []
+    values: list[PublicKey] = []
+    if element is None:
+        return KeyInfo()
+    for part in element:
+        if part.tag == qname(DS, "X509Data"):
+            certificates += (_certificate(item) for item in part.iterchildren(_CERTIFICATE))
+        elif part.tag == qname(DS, "KeyValue"):
+            values += (_key_value(item) for item in part.iterchildren("{*}*"))
+        elif part.tag == qname(DS, "RetrievalMethod"):
+            raise Refusal("signature.reference_refused", what="RetrievalMethod")
+        if len(certificates) > bounds.certificates or len(values) > bounds.certificates:
+            raise Refusal("signature.too_many", what="KeyInfo", limit=bounds.certificates)
+    return KeyInfo(tuple(certificates), tuple(values))
+
+
+def _certificate(element: etree._Element) -> Certificate:
+    text = plain_text(element)
+    if len(text) > _MAX_CERTIFICATE:
+        raise Refusal("signature.too_costly", what="X509Certificate")
+    try:
+        return certificate(decode(text))
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise Refusal("signature.malformed", what="X509Certificate") from error
+
+
+def _public_key(parsed: x509.Certificate) -> PublicKey | None:
+    try:
+        key = parsed.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+    return key if isinstance(key, (rsa.RSAPublicKey, ec.EllipticCurvePublicKey, dsa.DSAPublicKey)) else None
+
+
+def _key_value(element: etree._Element) -> PublicKey:
+    try:
+        if element.tag == qname(DS, "RSAKeyValue"):
+            return rsa.RSAPublicNumbers(_number(element, DS, "Exponent"), _number(element, DS, "Modulus")).public_key()
+        if element.tag == qname(DS, "DSAKeyValue"):
+            p, q, g, y = (_number(element, DS, name) for name in ("P", "Q", "G", "Y"))
+            return dsa.DSAPublicNumbers(y, dsa.DSAParameterNumbers(p, q, g)).public_key()
+        if element.tag == qname(_DS11, "ECKeyValue"):
+            named = element.find(qname(_DS11, "NamedCurve"))
+            curve = algorithms.curve("" if named is None else named.get("URI", "").removeprefix("urn:oid:"))
+            return ec.EllipticCurvePublicKey.from_encoded_point(curve, _octets(element, _DS11, "PublicKey"))
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise Refusal("signature.malformed", what="KeyValue") from error
+    raise Refusal("signature.algorithm_refused", algorithm=etree.QName(element).localname[:80])
+
+
+def _number(parent: etree._Element, namespace: str, name: str) -> int:
+    return int.from_bytes(_octets(parent, namespace, name), "big")
+
+
+def _octets(parent: etree._Element, namespace: str, name: str) -> bytes:
+    element = parent.find(qname(namespace, name))
+    if element is None:
+        raise Refusal("signature.malformed", what="KeyValue")
+    text = plain_text(element)
+    if len(text) > _MAX_CERTIFICATE:
+        raise Refusal("signature.too_costly", what="KeyValue")
+    return decode(text)

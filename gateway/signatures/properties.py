@@ -1,0 +1,176 @@
+"""XAdES properties: believed only where an intact reference of the same signature covers them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from lxml import etree
+
+from gateway.signatures.algorithms import DIGESTS
+from gateway.signatures.keys import Certificate
+from gateway.signatures.reasons import Refusal, reason
+from gateway.signatures.structure import Signature
+from schemas.verification import Reason
+from schemas.xmldoc import XADES, XADES111, qname
+
+XADES122 = "http://uri.etsi.org/01903/v1.2.2#"
+XADES141 = "http://uri.etsi.org/01903/v1.4.1#"
+NAMESPACES = (XADES, XADES122, XADES111)
+REFERENCE_TYPES = frozenset(
+    {
+        "http://uri.etsi.org/01903#SignedProperties",
+        "http://uri.etsi.org/01903/v1.1.1#SignedProperties",
+        "http://uri.etsi.org/01903/v1.2.2#SignedProperties",
+        "http://uri.etsi.org/01903/v1.3.2#SignedProperties",
+    }
+)
+QUALIFYING = tuple(qname(namespace, "QualifyingProperties") for namespace in NAMESPACES)
+
+_TEXT = etree.XPath("string()")
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)?")
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateDigest:
+    """One xades:CertDigest, read."""
+
+    algorithm: str
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Properties:
+    """The qualifying properties of one signature. `signed` is the element; its content counts only when covered."""
+
+    namespace: str
+    element: etree._Element
+    signed: etree._Element | None
+
+    def signature_property(self, *names: str) -> etree._Element | None:
+        """The first SignedSignatureProperties child with one of these local names."""
+        if self.signed is None:
+            return None
+        holder = self.signed.find(qname(self.namespace, "SignedSignatureProperties"))
+        if holder is None:
+            return None
+        return next((item for name in names for item in holder.iterchildren(qname(self.namespace, name))), None)
+
+    @property
+    def signing_time(self) -> datetime | None:
+        """The time the signer claims, in UTC; without a zone it is taken as UTC."""
+        element = self.signature_property("SigningTime")
+        return None if element is None else instant(text_of(element))
+
+    @property
+    def roles(self) -> list[etree._Element]:
+        """What the claimed roles hold."""
+        role = self.signature_property("SignerRole", "SignerRoleV2")
+        if role is None:
+            return []
+        path = f"{qname(self.namespace, 'ClaimedRoles')}/{qname(self.namespace, 'ClaimedRole')}/*"
+        return role.findall(path)
+
+    def unsigned(self, name: str) -> list[etree._Element]:
+        """Unsigned signature properties of this local name, in XAdES 1.x or 1.4.1."""
+        holder = f"{qname(self.namespace, 'UnsignedProperties')}/{qname(self.namespace, 'UnsignedSignatureProperties')}"
+        return self.element.findall(f"{holder}/{qname(self.namespace, name)}") + self.element.findall(
+            f"{holder}/{qname(XADES141, name)}"
+        )
+
+
+def read(signature: Signature) -> Properties | None:
+    """The one QualifyingProperties of this signature. Raises Refusal when there are two, or it targets another."""
+    found = [item for holder in signature.objects for item in holder.iterchildren(*QUALIFYING)]
+    if not found:
+        return None
+    if len(found) > 1:
+        raise Refusal("signature.malformed", what="QualifyingProperties")
+    element = found[0]
+    if not signature.id or element.get("Target") != f"#{signature.id}":
+        raise Refusal("signature.properties_misplaced", what="Target")
+    namespace = etree.QName(element).namespace or ""
+    signed = element.findall(qname(namespace, "SignedProperties"))
+    if len(signed) > 1:
+        raise Refusal("signature.malformed", what="SignedProperties")
+    return Properties(namespace, element, signed[0] if signed else None)
+
+
+def level(properties: Properties | None) -> str:
+    """What the signature presents itself as: recognised by its parts, their content is judged elsewhere."""
+    if properties is None or properties.signed is None:
+        return "XML-DSig"
+    baseline = properties.signature_property("SigningCertificateV2") is not None
+    if properties.unsigned("ArchiveTimeStamp"):
+        return "XAdES-B-LTA" if baseline else "XAdES-A"
+    if properties.unsigned("RevocationValues"):
+        return "XAdES-B-LT" if baseline else "XAdES-X-L"
+    if properties.unsigned("SignatureTimeStamp"):
+        return "XAdES-B-T" if baseline else "XAdES-T"
+    if baseline:
+        return "XAdES-B-B"
+    policy = properties.signature_property("SignaturePolicyIdentifier")
+    explicit = policy is not None and policy.find(qname(properties.namespace, "SignaturePolicyId")) is not None
+    return "XAdES-EPES" if explicit else "XAdES-BES"
+
+
+def check_binding(properties: Properties, signer: Certificate | None) -> list[Reason]:
+    """Whether SigningCertificate (v1 and v2, each where present) names the certificate that really signed."""
+    found: list[Reason] = []
+    for name in ("SigningCertificate", "SigningCertificateV2"):
+        element = properties.signature_property(name)
+        if element is None:
+            continue
+        digests = _certificate_digests(element, properties.namespace)
+        if signer is None or not any(_names(item, signer) for item in digests):
+            found.append(reason("signature.certificate_mismatch", what=name))
+        elif all(DIGESTS[item.algorithm].weak for item in digests if item.algorithm in DIGESTS):
+            found.append(reason("signature.certificate_digest_sha1"))
+    return found
+
+
+def instant(value: str) -> datetime | None:
+    """An xs:dateTime as aware UTC, None when it is not one."""
+    match = _TIME.fullmatch(value.strip())
+    if not match:
+        return None
+    whole, fraction, zone = match.groups()
+    try:
+        local = datetime.fromisoformat(whole + (fraction or "")[:7] + (zone or "+00:00").replace("Z", "+00:00"))
+        return local.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def text_of(element: etree._Element | None) -> str:
+    """All text below an element: a comment inside does not hide what follows it."""
+    return "" if element is None else str(_TEXT(element))
+
+
+def _certificate_digests(element: etree._Element, namespace: str) -> list[CertificateDigest]:
+    found = []
+    for digest in element.iterfind(f"{qname(namespace, 'Cert')}/{qname(namespace, 'CertDigest')}"):
+        method, value = digest.find("{*}DigestMethod"), digest.find("{*}DigestValue")
+        try:
+            decoded = base64.b64decode("".join(text_of(value).split()), validate=True)
+        except (binascii.Error, ValueError):
+            continue
+        found.append(CertificateDigest("" if method is None else method.get("Algorithm", ""), decoded))
+    return found
+
+
+def _names(digest: CertificateDigest, certificate: Certificate) -> bool:
+    known = DIGESTS.get(digest.algorithm)
+    return known is not None and hashlib.new(known.name, certificate.der).digest() == digest.value
+
+
+def covers(properties: Properties, covered: Collection[etree._Element]) -> bool:
+    """Whether one of these elements, each covered whole by an intact reference, holds the signed properties."""
+    if properties.signed is None:
+        return False
+    return any(item in covered for item in (properties.signed, *properties.signed.iterancestors()))

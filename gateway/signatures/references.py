@@ -1,0 +1,159 @@
+"""Find what a reference points at, in this document or among what the caller gave; nothing is ever fetched."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote
+
+from lxml import etree
+
+from gateway.signatures import transforms
+from gateway.signatures.canonical import NodeSet
+from gateway.signatures.reasons import Refusal, reason
+from gateway.signatures.structure import Bounds, Reference, Signature
+from gateway.signatures.transforms import Data, Step
+from schemas.verification import Reason
+
+_ID_ATTRIBUTES = etree.XPath("//@*[translate(local-name(), 'ID', 'id') = 'id']")
+_RESOLVABLE = frozenset(
+    {
+        "Id",
+        "ID",
+        "id",
+        "{http://www.w3.org/XML/1998/namespace}id",
+        "{http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd}Id",
+    }
+)
+_XPOINTER_ID = re.compile(r"""#xpointer\(id\((?:'([^']*)'|"([^"]*)")\)\)""")
+_REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|/|\\")
+
+
+@dataclass(slots=True)
+class Document:
+    """The document under verification: its tree, its Id index (built once, when first asked for), a work budget."""
+
+    tree: etree._ElementTree
+    source: bytes = field(repr=False)
+    detached: Mapping[str, bytes] = field(repr=False)
+    bounds: Bounds
+    spent_octets: int = 0
+    _ids: dict[str, list[tuple[str, etree._Element]]] | None = None
+    _digested: dict[tuple[object, ...], bytes] = field(default_factory=dict, repr=False)
+
+    def by_id(self, value: str) -> etree._Element:
+        """The one element with this Id. Raises Refusal: `signature.reference_missing`, `signature.id_ambiguous`.
+
+        Any attribute called Id, in any case and namespace, counts against another: a second one is an attack on
+        whoever reads the document with other eyes than ours.
+        """
+        if self._ids is None:
+            self._ids = {}
+            for attribute in _ID_ATTRIBUTES(self.tree):  # type: ignore[union-attr]
+                holder, name = attribute.getparent(), attribute.attrname  # type: ignore[union-attr]
+                assert holder is not None  # an attribute always has its element
+                self._ids.setdefault(str(attribute), []).append((str(name), holder))
+        found = self._ids.get(value, [])
+        if len(found) > 1:
+            raise Refusal("signature.id_ambiguous")
+        if not found or found[0][0] not in _RESOLVABLE:
+            raise Refusal("signature.reference_missing")
+        return found[0][1]
+
+    def charge(self, octets: int) -> None:
+        """Count digested octets against the budget. Raises Refusal: `signature.too_costly`."""
+        self.spent_octets += octets
+        if self.spent_octets > max(self.bounds.digested_octets, 16 * len(self.source)):
+            raise Refusal("signature.too_costly", what="Reference")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One reference, checked. `target` is the element selected (None: the document, or detached data)."""
+
+    reference: Reference
+    intact: bool | None
+    octets: bytes | None = field(default=None, repr=False)
+    target: etree._Element | None = None
+    nodes: NodeSet | None = None
+    detached: bool = False
+    reason: Reason | None = None
+
+
+def check(reference: Reference, signature: Signature, document: Document) -> Outcome:
+    """Dereference, transform, digest, compare. Never raises Refusal: the outcome carries the reason."""
+    data: Data | None = None
+    try:
+        if reference.refusal is not None:
+            raise reference.refusal
+        data = _dereference(reference.uri, document)
+        if data is None:
+            return Outcome(reference, None, detached=True, reason=_missing(reference.uri or ""))
+        octets = _transformed(reference, data, signature, document)
+    except Refusal as refusal:
+        return Outcome(reference, None, detached=isinstance(data, bytes), reason=refusal.reason)
+    assert reference.digest is not None
+    actual = hashlib.new(reference.digest.name, octets).digest()
+    intact = hmac.compare_digest(actual, reference.value)
+    nodes = data if isinstance(data, NodeSet) else None
+    return Outcome(
+        reference,
+        intact,
+        octets if intact else None,
+        target=nodes.apex if nodes else None,
+        nodes=nodes,
+        detached=nodes is None,
+        reason=None if intact else reason("signature.digest_mismatch", uri=_shown(reference.uri)),
+    )
+
+
+def is_canonical_only(steps: tuple[Step, ...]) -> bool:
+    """Whether these steps leave nothing of what was selected out."""
+    return all(step.kind == "c14n" for step in steps)
+
+
+def _transformed(reference: Reference, data: Data, signature: Signature, document: Document) -> bytes:
+    if isinstance(data, bytes):
+        key: tuple[object, ...] = (reference.uri, reference.steps)
+    else:
+        own = signature.element if transforms.OWN_SIGNATURE in reference.steps else None
+        key = (data.apex, data.comments, reference.steps, own)
+    octets = document._digested.get(key)
+    if octets is None:
+        octets = transforms.apply(data, reference.steps, signature.element)
+        document.charge(len(octets))
+        document._digested[key] = octets
+    else:
+        document.charge(len(octets))
+    return octets
+
+
+def _dereference(uri: str | None, document: Document) -> Data | None:
+    if uri is None:
+        raise Refusal("signature.reference_refused", what="URI")
+    if uri == "":
+        return NodeSet(document.tree, document.source)
+    if uri == "#xpointer(/)":
+        return NodeSet(document.tree, document.source, comments=True)
+    if uri.startswith("#"):
+        pointer = _XPOINTER_ID.fullmatch(uri)
+        if pointer:
+            return NodeSet(
+                document.tree, document.source, document.by_id(pointer[1] or pointer[2] or ""), comments=True
+            )
+        if uri.startswith("#xpointer("):
+            raise Refusal("signature.reference_refused", what="xpointer")
+        return NodeSet(document.tree, document.source, document.by_id(uri[1:]))
+    return document.detached.get(uri, document.detached.get(unquote(uri)))
+
+
+def _missing(uri: str) -> Reason:
+    remote = "yes" if _REMOTE.match(uri) else "no"
+    return reason("signature.detached_missing", uri=_shown(uri), remote=remote)
+
+
+def _shown(uri: str | None) -> str:
+    return "" if uri is None else uri[:120]

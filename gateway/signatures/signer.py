@@ -1,0 +1,125 @@
+"""Who signed, as far as believed: identity comes from a pinned seal's covered role, or from a trusted certificate."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+from lxml import etree
+
+from gateway.signatures.keys import Certificate
+from gateway.signatures.properties import Properties, text_of
+from gateway.signatures.reasons import reason
+from gateway.signatures.trust import TrustPolicy
+from schemas.verification import Reason, Signer
+from schemas.xmldoc import OS_2009_03, PPZP, PZ, qname
+
+_PERSON_PREFIXES = ("PNOPL-", "PESEL-", "PESEL: ", "PESEL:")
+
+
+def judge(
+    certificate: Certificate | None, properties: Properties | None, trust: TrustPolicy, at: datetime
+) -> tuple[Signer | None, list[Reason]]:
+    """The signer as far as believed, and why not further.
+
+    Args:    certificate: the one that really signed. properties: only when covered. at: the moment judged, aware.
+    """
+    if certificate is None:
+        return None, [reason("signature.no_certificate")]
+    if trust.is_trusted_profile_seal(certificate):
+        signer, reasons = _trusted_profile(certificate, properties)
+        return signer, reasons + _validity(certificate, at)
+    if trust.is_seal(certificate):
+        return _from_certificate("seal", certificate), _validity(certificate, at)
+    if trust.anchor_of(certificate) is not None:
+        kind = "qualified" if _attribute(certificate.x509.subject, NameOID.SERIAL_NUMBER) else "seal"
+        return _from_certificate(kind, certificate), _key_usage(certificate) + _validity(certificate, at)
+    return unbelieved(certificate), [reason("signature.untrusted")]
+
+
+def unbelieved(certificate: Certificate | None) -> Signer | None:
+    """A signer of whom only the certificate's digest is said."""
+    return None if certificate is None else Signer("unknown", certificate_sha256=certificate.sha256)
+
+
+def _trusted_profile(certificate: Certificate, properties: Properties | None) -> tuple[Signer | None, list[Reason]]:
+    for role in properties.roles if properties else ():
+        person = _podpis_zp(role) or _ep_signature(role)
+        if person is not None:
+            first_name, surname, pesel = person
+            name = f"{first_name} {surname}".strip()
+            return Signer("trusted_profile", name, pesel, certificate.sha256, first_name, surname), []
+    return Signer("trusted_profile", certificate_sha256=certificate.sha256), [reason("signature.role_missing")]
+
+
+def _podpis_zp(role: etree._Element) -> tuple[str, str, str] | None:
+    if role.tag != qname(PPZP, "PodpisZP"):
+        return None
+    person = role.find(f"{qname(PPZP, 'DaneZP')}/{qname(PPZP, 'DaneZPOsobyFizycznej')}")
+    if person is None:
+        return None
+    surnames = [_text(item) for item in person.iterchildren(qname(OS_2009_03, "Nazwisko"))]
+    return _complete(
+        _text(person.find(qname(OS_2009_03, "Imie"))),
+        "-".join(surnames),
+        _text(person.find(qname(OS_2009_03, "PESEL"))),
+    )
+
+
+def _ep_signature(role: etree._Element) -> tuple[str, str, str] | None:
+    person = role.find(qname(PZ, "NaturalPerson")) if role.tag == qname(PZ, "EPSignature") else None
+    if person is None:
+        return None
+    first_name, surname, pesel = (
+        _text(person.find(qname(PZ, name))) for name in ("FirstName", "CurrentFamilyName", "PersonalIdentifier")
+    )
+    return _complete(first_name, surname, pesel)
+
+
+def _complete(first_name: str, surname: str, pesel: str) -> tuple[str, str, str] | None:
+    return (first_name, surname, pesel) if surname and pesel else None
+
+
+def _text(element: etree._Element | None) -> str:
+    return " ".join(text_of(element).split())
+
+
+def _from_certificate(kind: str, certificate: Certificate) -> Signer:
+    subject = certificate.x509.subject
+    first_name, surname = _attribute(subject, NameOID.GIVEN_NAME), _attribute(subject, NameOID.SURNAME)
+    personal = f"{first_name} {surname}" if first_name and surname else None
+    name = personal or _attribute(subject, NameOID.COMMON_NAME) or _attribute(subject, NameOID.ORGANIZATION_NAME)
+    return Signer(kind, name, _pesel(subject), certificate.sha256, first_name, surname)
+
+
+def _pesel(subject: x509.Name) -> str | None:
+    serial = _attribute(subject, NameOID.SERIAL_NUMBER) or ""
+    for prefix in _PERSON_PREFIXES:
+        digits = serial.removeprefix(prefix)
+        if digits != serial and len(digits) == 11 and digits.isdecimal():
+            return digits
+    return None
+
+
+def _attribute(name: x509.Name, oid: x509.ObjectIdentifier) -> str | None:
+    found = name.get_attributes_for_oid(oid)
+    value = found[0].value if found else None
+    return value if isinstance(value, str) else None
+
+
+def _validity(certificate: Certificate, at: datetime) -> list[Reason]:
+    if at > certificate.x509.not_valid_after_utc:
+        return [reason("signature.certificate_expired", until=certificate.x509.not_valid_after_utc.isoformat())]
+    if at < certificate.x509.not_valid_before_utc:
+        return [reason("signature.certificate_not_yet_valid", since=certificate.x509.not_valid_before_utc.isoformat())]
+    return []
+
+
+def _key_usage(certificate: Certificate) -> list[Reason]:
+    """Qualified certificates often have nonRepudiation alone; either of the two will do."""
+    try:
+        usage = certificate.x509.extensions.get_extension_for_class(x509.KeyUsage).value
+    except (x509.ExtensionNotFound, ValueError):
+        return []
+    return [] if usage.digital_signature or usage.content_commitment else [reason("signature.key_usage")]
