@@ -227,9 +227,10 @@ def test_an_independent_soap_stack_built_from_our_wsdl_is_understood(url, intake
 
 def test_an_independent_soap_stack_reads_our_fault_with_its_detail(url, intake):
     intake.act = raises(StoreUnavailable())
-    with requests.Session() as session, pytest.raises(zeep.exceptions.Fault) as caught:
+    with requests.Session() as session:
         client = zeep.Client(url + "?WSDL", transport=zeep.Transport(session=session))
-        client.service.przyjmijDokument(nazwaPliku="a", zawartosc=b"x", _soapheaders=zeep_headers())
+        with pytest.raises(zeep.exceptions.Fault) as caught:
+            client.service.przyjmijDokument(nazwaPliku="a", zawartosc=b"x", _soapheaders=zeep_headers())
     assert caught.value.code == "soapenv:Server"
     assert caught.value.detail.findtext(".//kod") == "201"
 
