@@ -142,8 +142,8 @@ def rounded(rows: Sequence[Row]) -> Decimal:
 
 
 def monthly(total: str, count: int = 12) -> tuple[str, ...]:
-    """Equal instalments in full złoty; the first takes the remainder."""
-    whole = int(Decimal(total))
+    """Equal instalments in full złoty; the first takes the remainder. Of a total that is no number: twelve zeros."""
+    whole = int(total) if total.isdecimal() else 0
     return (str(whole - whole // count * (count - 1)), *(str(whole // count) for _ in range(count - 1)))
 
 

@@ -1,0 +1,154 @@
+"""Checks on a case: each looks at the taxpayer's own figures and says where they do not agree. Nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from decimal import Decimal
+
+from gateway.checks.money import GROSZ, row_amount, total_of
+from gateway.checks.say import finding
+from schemas.case import Case
+from schemas.case_parts import DeclaredRow
+from schemas.finding import Finding, Severity
+
+CaseCheck = Callable[[Case], Iterator[Finding]]
+
+_RETURNS = frozenset({"property_return", "agri_return", "forest_return", "vehicle_return"})
+_STATEMENTS = frozenset({"property_statement", "agri_statement", "forest_statement"})
+
+
+def case_checks(case: Case, *, on: date | None = None) -> tuple[Finding, ...]:
+    """All checks, in the order a clerk would ask. `on`: day of receipt in Poland; without it no check of dates runs."""
+    found = [item for check in CHECKS for item in check(case)]
+    if on is not None:
+        found += _year(case, on)
+    return tuple(found)
+
+
+def unread_findings(unread: dict[str, str]) -> tuple[Finding, ...]:
+    """One warning for each value that stands in the document but cannot be read as what it should be.
+
+    Contents of attachments (`*`) are left out: `document_checks` names them with their own code.
+    """
+    return tuple(
+        finding("check.unreadable", Severity.WARNING, path, target=target)
+        for target, path in unread.items()
+        if not target.endswith("*")
+    )
+
+
+def _negative(case: Case) -> Iterator[Finding]:
+    for target, value in _figures(case):
+        if value is not None and value < 0:
+            yield finding("check.negative", Severity.ERROR, case.sources.get(target))
+
+
+def _rows(case: Case) -> Iterator[Finding]:
+    for index, row in enumerate(case.declared.rows if case.declared else ()):
+        if row.base is None or row.rate is None or row.amount is None or case.kind == "vehicle_return":
+            continue
+        if not any(abs(row.amount - amount) <= GROSZ for amount in _possible(case, row)):
+            path = case.sources.get(f"declared.rows[{index}].amount")
+            yield finding("check.row_amount", Severity.WARNING, path, row=row.code)
+
+
+def _possible(case: Case, row: DeclaredRow) -> list[Decimal]:
+    """The amount for the whole year, and for the months the obligation lasts, where the form says from when."""
+    assert row.base is not None
+    assert row.rate is not None
+    months = {12, row.months or 12, 13 - (case.period.from_month or 1)}
+    return [row_amount(row.base, row.rate, count, percent=row.unit == "pln_percent") for count in months]
+
+
+def _total(case: Case) -> Iterator[Finding]:
+    declared = case.declared
+    if case.kind not in _RETURNS or declared is None:
+        return
+    if declared.total is None:
+        yield finding("check.total_missing", Severity.ERROR)
+        return
+    if declared.rows and declared.total not in _expected_totals(case):
+        yield finding("check.total", Severity.ERROR, case.sources.get("declared.total"))
+
+
+def _expected_totals(case: Case) -> set[Decimal]:
+    """Rounded to full złoty; DT-1 states its sum to the grosz, and only its instalments are round."""
+    assert case.declared is not None
+    amounts = [row.amount for row in case.declared.rows if row.amount is not None]
+    return {total_of(amounts), sum(amounts, Decimal(0))} if case.kind == "vehicle_return" else {total_of(amounts)}
+
+
+def _instalments(case: Case) -> Iterator[Finding]:
+    declared = case.declared
+    if declared is None or declared.total is None or not declared.instalments:
+        return
+    amounts = [item.amount for item in declared.instalments if item.amount is not None]
+    if amounts and sum(amounts, Decimal(0)) != total_of([declared.total]):
+        yield finding("check.instalments", Severity.WARNING, case.sources.get("declared.instalments[0].amount"))
+
+
+def _annexes(case: Case) -> Iterator[Finding]:
+    annexes = case.declared.annexes if case.declared else {}
+    for name, told in annexes.items():
+        present = annexes.get(f"{name}_present")
+        if present is not None and present != told:
+            path = case.sources.get(f"declared.annexes.{name}")
+            yield finding("check.annexes", Severity.WARNING, path, annex=name, told=told, present=present)
+
+
+def _no_amounts_in_statements(case: Case) -> Iterator[Finding]:
+    declared = case.declared
+    if case.kind in _STATEMENTS and declared and (declared.total is not None or declared.rows):
+        yield finding("check.statement_with_amounts", Severity.ERROR, case.sources.get("declared.total"))
+
+
+def _objects_match_rows(case: Case) -> Iterator[Finding]:
+    """Areas of the annexes against the main form, kind by kind (DN-1: ZDN-1 and the taxable rows)."""
+    if case.kind != "property_return" or not case.objects or case.declared is None:
+        return
+    for row in case.declared.rows:
+        parts = [_size(item) for item in case.objects if _row_code(item.type, item.use_code) == row.code]
+        known = [part for part in parts if part is not None]
+        if row.base is not None and known and sum(known, Decimal(0)) != row.base:
+            yield finding(
+                "check.objects_sum", Severity.WARNING, case.sources.get("declared.rows[0].base"), row=row.code
+            )
+
+
+def _row_code(kind: str, use_code: str | None) -> str:
+    return "structure" if kind == "structure" else f"{use_code}"
+
+
+def _size(item: object) -> Decimal | None:
+    for name in ("area_m2", "area_ha", "usable_area_m2", "value_pln"):
+        value: Decimal | None = getattr(item, name)
+        if value is not None:
+            return value
+    return None
+
+
+def _year(case: Case, on: date) -> Iterator[Finding]:
+    year = case.period.year
+    if year is not None and not on.year - 6 <= year <= on.year + 1:
+        yield finding("check.year", Severity.WARNING, case.sources.get("period.year"), year=year)
+
+
+def _figures(case: Case) -> Iterator[tuple[str, Decimal | None]]:
+    """Every amount, area and value with its target."""
+    declared = case.declared
+    for index, row in enumerate(declared.rows if declared else ()):
+        for name in ("base", "rate", "amount"):
+            yield f"declared.rows[{index}].{name}", getattr(row, name)
+    if declared:
+        yield "declared.total", declared.total
+        for index, part in enumerate(declared.instalments):
+            yield f"declared.instalments[{index}].amount", part.amount
+    for index, item in enumerate(case.objects):
+        for name in ("area_m2", "area_ha", "conversion_ha", "usable_area_m2", "value_pln"):
+            yield f"objects[{index}].{name}", getattr(item, name)
+
+
+CHECKS: tuple[CaseCheck, ...] = (
+    _negative, _rows, _total, _instalments, _annexes, _no_amounts_in_statements, _objects_match_rows,
+)  # fmt: skip

@@ -1,0 +1,126 @@
+"""A schema with everything it imports, taken only from our folders; whatever is missing is listed before compiling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+from lxml import etree
+
+from schemas.errors import DocumentUnreadable, FormError
+from schemas.xmldoc import parse
+
+XS = "http://www.w3.org/2001/XMLSchema"
+MAX_FILES = 200
+_REFERENCES = tuple(f"{{{XS}}}{name}" for name in ("import", "include", "redefine", "override"))
+
+Lookup = Callable[[str], Path | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """A schema and its imports: parsed documents by key, where a key is `xsd:` and the file's absolute path."""
+
+    entry: str
+    documents: Mapping[str, etree._ElementTree] = field(repr=False)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file read, entry first."""
+        return tuple(Path(key.removeprefix("xsd:")) for key in self.documents)
+
+
+def gather(entry: Path, lookup: Lookup, allowed: tuple[Path, ...]) -> Closure:
+    """Read `entry` and follow its imports and includes.
+
+    Args:    lookup: namespace or URL → file, from the catalogue; allowed: folders that locations may point into.
+    Returns: a Closure whose references are rewritten to its own keys.
+    Raises:  FormError: `form.import_missing` with every missing reference, `form.schema_unreadable`,
+             `form.import_recursive`, `form.import_limit`.
+    """
+    missing: list[str] = []
+    documents: dict[str, etree._ElementTree] = {}
+    waiting: list[tuple[Path, tuple[Path, ...]]] = [(entry.resolve(), ())]
+    while waiting:
+        path, above = waiting.pop()
+        if _key(path) in documents:
+            continue
+        if len(documents) >= MAX_FILES:
+            raise FormError("form.import_limit", file=entry.name, limit=MAX_FILES)
+        tree = _read(path)
+        documents[_key(path)] = tree
+        for reference in tree.getroot().iterchildren(*_REFERENCES):
+            imported = reference.tag == _REFERENCES[0]
+            target = _target(reference, path, lookup, allowed)
+            if target is None:
+                missing.append(_wanted(reference))
+                continue
+            if not imported and target in (path, *above):
+                raise FormError("form.import_recursive", file=path.name, includes=target.name)
+            reference.set("schemaLocation", _key(target))
+            waiting.append((target, () if imported else (*above, path)))
+    if missing:
+        raise FormError("form.import_missing", file=entry.name, missing=", ".join(sorted(set(missing))))
+    return Closure(_key(entry.resolve()), documents)
+
+
+def compiled(closure: Closure) -> etree.XMLSchema:
+    """libxml2's compiled schema. Raises FormError `form.schema_invalid` with line and libxml2's reason."""
+    parser = etree.XMLParser(no_network=True, resolve_entities=False, load_dtd=False)
+    parser.resolvers.add(_OnlyOurs(closure))
+    entry = etree.fromstring(_bytes(closure, closure.entry), parser, base_url=closure.entry)
+    try:
+        return etree.XMLSchema(entry.getroottree())
+    except etree.XMLSchemaParseError as error:
+        name = PurePosixPath(closure.entry).name
+        raise FormError("form.schema_invalid", file=name, reason=str(error)[:500]) from error
+
+
+class _OnlyOurs(etree.Resolver):
+    """Serves the closure's own documents and nothing else: no network, no other file."""
+
+    def __init__(self, closure: Closure) -> None:
+        self.closure = closure
+
+    def resolve(self, url: str, _public_id: str, context: object) -> object:  # type: ignore[override] # stub lacks it
+        if url in self.closure.documents:
+            return self.resolve_string(_bytes(self.closure, url), context, base_url=url)
+        raise FormError("form.import_missing", file=PurePosixPath(self.closure.entry).name, missing=url)
+
+
+def _bytes(closure: Closure, key: str) -> bytes:
+    return etree.tostring(closure.documents[key])
+
+
+def _key(path: Path) -> str:
+    return f"xsd:{path.as_posix()}"
+
+
+def _read(path: Path) -> etree._ElementTree:
+    try:
+        tree = parse(path.read_bytes())
+    except (OSError, DocumentUnreadable) as error:
+        raise FormError("form.schema_unreadable", file=path.name, reason=str(error)[:200]) from error
+    if tree.getroot().tag != f"{{{XS}}}schema":
+        raise FormError("form.schema_unreadable", file=path.name, reason="xs:schema")
+    return tree
+
+
+def _target(reference: etree._Element, base: Path, lookup: Lookup, allowed: tuple[Path, ...]) -> Path | None:
+    """The file a reference means. An import: what the catalogue says of its URL or namespace, so that an official
+    library replaces ours everywhere at once; else, and for an include, a file beside the referring one."""
+    location = reference.get("schemaLocation") or ""
+    namespace = reference.get("namespace") if reference.tag == _REFERENCES[0] else None
+    known = (lookup(location) if location else None) or (lookup(namespace) if namespace else None)
+    if known is not None:
+        return known.resolve()
+    remote = bool(urlsplit(location).scheme)  # official files name their own folder's files by absolute URL
+    name = PurePosixPath(urlsplit(location).path).name if remote else location
+    beside = (base.parent / name).resolve()
+    return beside if name and beside.is_file() and any(beside.is_relative_to(top) for top in allowed) else None
+
+
+def _wanted(reference: etree._Element) -> str:
+    return reference.get("schemaLocation") or reference.get("namespace") or "?"

@@ -1,0 +1,213 @@
+"""Mapping tables: TOML in, compiled XPath rows out. A mistake names file, line and key."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lxml import etree
+
+from gateway.mapping.transforms import TRANSFORMS, Transform
+from schemas.errors import MappingError
+
+_TOP_KEYS = {"form", "kind", "version", "ns", "include", "set", "field", "each", "ignore", "note"}
+_PART_KEYS = {"ns", "set", "field", "each", "ignore", "note"}
+_ROW_KEYS = {"xpath", "read", "required", "values", "many", "label", "note"}
+_EACH_KEYS = {"target", "xpath", "set", "field", "number", "label", "note"}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One value: where it is, how it is read, what it becomes. `values` translates codes to our words."""
+
+    target: str
+    xpath: str
+    find: etree.XPath = field(repr=False)
+    read: Transform = field(repr=False)
+    required: bool = False
+    many: bool = False
+    values: dict[str, Any] | None = None
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Each:
+    """A repeated thing: each node becomes one entry of the list `target`."""
+
+    target: str
+    xpath: str
+    find: etree.XPath = field(repr=False)
+    rows: tuple[Row, ...]
+    set: dict[str, Any] = field(default_factory=dict)
+    number: str | None = None  # target that gets the entry's number, as text
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """Signed content that is deliberately not taken, and why."""
+
+    why: str
+    attributes: frozenset[str] = frozenset()
+    xpath: str | None = None
+    find: etree.XPath | None = field(repr=False, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One mapping: a form's namespace and everything read from it."""
+
+    name: str
+    form: str
+    kind: str
+    version: int
+    ns: dict[str, str]
+    rows: tuple[Row, ...]
+    eaches: tuple[Each, ...]
+    ignored: tuple[Ignored, ...]
+    set: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def ignored_attributes(self) -> frozenset[str]:
+        """Local names of attributes that are envelope, not content."""
+        return frozenset().union(*(item.attributes for item in self.ignored))
+
+
+def read_table(path: Path, parts: Path) -> Table:
+    """Read and compile one mapping with the shared parts it includes.
+
+    Args:    parts: the folder of `include = ["name"]` files.
+    Raises:  MappingError `mapping.file_unreadable`, `mapping.key_unknown`, `mapping.key_missing`,
+             `mapping.xpath_wrong`, `mapping.transform_unknown`, each with file, line and key.
+    """
+    raw, text = _toml(path)
+    _only(raw, _TOP_KEYS, path, text)
+    for key in ("form", "kind", "version"):
+        if key not in raw:
+            raise MappingError("mapping.key_missing", file=path.name, line=1, key=key)
+    sources = [(raw, path, text)]
+    for name in raw.get("include", []):
+        part, part_text = _toml(parts / f"{name}.toml")
+        _only(part, _PART_KEYS, parts / f"{name}.toml", part_text)
+        sources.append((part, parts / f"{name}.toml", part_text))
+    namespaces: dict[str, str] = {"w": raw["form"]}
+    for table, _, _ in reversed(sources):
+        namespaces |= table.get("ns", {})
+    compiler = [_Compiler(where, content, namespaces) for _, where, content in sources]
+    rows = {
+        row.target: row
+        for (table, *_), c in reversed(list(zip(sources, compiler, strict=True)))
+        for row in c.rows(table)
+    }
+    return Table(
+        name=path.stem,
+        form=raw["form"],
+        kind=raw["kind"],
+        version=raw["version"],
+        ns=namespaces,
+        rows=tuple(rows.values()),
+        eaches=tuple(each for (table, *_), c in zip(sources, compiler, strict=True) for each in c.eaches(table)),
+        ignored=tuple(item for (table, *_), c in zip(sources, compiler, strict=True) for item in c.ignored(table)),
+        set={key: value for table, _, _ in reversed(sources) for key, value in table.get("set", {}).items()},
+    )
+
+
+class _Compiler:
+    """Compiles the rows of one file; knows file and text, to say where a mistake is."""
+
+    def __init__(self, path: Path, text: str, namespaces: dict[str, str]) -> None:
+        self.path, self.text, self.namespaces = path, text, namespaces
+
+    def rows(self, table: dict[str, Any]) -> list[Row]:
+        return [self._row(target, row) for target, row in table.get("field", {}).items()]
+
+    def eaches(self, table: dict[str, Any]) -> list[Each]:
+        return [self._each(entry) for entry in table.get("each", [])]
+
+    def ignored(self, table: dict[str, Any]) -> list[Ignored]:
+        return [self._ignore(entry) for entry in table.get("ignore", [])]
+
+    def _row(self, target: str, row: dict[str, Any]) -> Row:
+        self._check(row, _ROW_KEYS, ("xpath",), target)
+        read = row.get("read", "token")
+        if read not in TRANSFORMS:
+            raise self._wrong("mapping.transform_unknown", target, reason=read)
+        return Row(
+            target=target,
+            xpath=row["xpath"],
+            find=self._compile(row["xpath"], target),
+            read=TRANSFORMS[read],
+            required=row.get("required", False),
+            many=row.get("many", False),
+            values=row.get("values"),
+            label=row.get("label"),
+        )
+
+    def _each(self, entry: dict[str, Any]) -> Each:
+        name = str(entry.get("target", "?"))
+        self._check(entry, _EACH_KEYS, ("target", "xpath", "field"), name)
+        return Each(
+            target=name,
+            xpath=entry["xpath"],
+            find=self._compile(entry["xpath"], name),
+            rows=tuple(self._row(target, row) for target, row in entry["field"].items()),
+            set=entry.get("set", {}),
+            number=entry.get("number"),
+            label=entry.get("label"),
+        )
+
+    def _ignore(self, entry: dict[str, Any]) -> Ignored:
+        self._check(entry, {"attributes", "xpath", "why"}, ("why",), "ignore")
+        xpath = entry.get("xpath")
+        return Ignored(
+            why=entry["why"],
+            attributes=frozenset(entry.get("attributes", [])),
+            xpath=xpath,
+            find=self._compile(xpath, "ignore") if xpath else None,
+        )
+
+    def _compile(self, xpath: str, key: str) -> etree.XPath:
+        try:
+            return etree.XPath(xpath, namespaces=self.namespaces)
+        except etree.XPathSyntaxError as error:
+            raise self._wrong("mapping.xpath_wrong", key, reason=str(error)) from error
+
+    def _check(self, entry: Any, allowed: set[str], needed: tuple[str, ...], key: str) -> None:
+        if not isinstance(entry, dict):
+            raise self._wrong("mapping.key_unknown", key, reason=key)
+        if unknown := sorted(set(entry) - allowed):
+            raise self._wrong("mapping.key_unknown", key, reason=", ".join(unknown))
+        if absent := [name for name in needed if name not in entry]:
+            raise self._wrong("mapping.key_missing", key, reason=", ".join(absent))
+
+    def _wrong(self, code: str, key: str, *, reason: str) -> MappingError:
+        return MappingError(code, file=self.path.name, line=line_of(self.text, key), key=key, reason=reason)
+
+
+def line_of(text: str, key: str) -> int:
+    """Line (1-based) where a key or table of this name first stands, 0 if it cannot be told."""
+    found = re.search(rf'(?m)^.*(?<![\w."]){re.escape(key)}(?![\w.])', text) or re.search(re.escape(key), text)
+    return text.count("\n", 0, found.end()) + 1 if found else 0
+
+
+def _toml(path: Path) -> tuple[dict[str, Any], str]:
+    try:
+        text = path.read_text("utf-8")
+        return tomllib.loads(text), text
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"line (\d+)", str(error))
+        raise MappingError(
+            "mapping.file_unreadable", file=path.name, line=int(line[1]) if line else 0, key="-", reason=str(error)
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise MappingError("mapping.file_unreadable", file=path.name, line=0, key="-", reason=str(error)) from error
+
+
+def _only(raw: dict[str, Any], allowed: set[str], path: Path, text: str) -> None:
+    if unknown := sorted(set(raw) - allowed):
+        raise MappingError(
+            "mapping.key_unknown", file=path.name, line=line_of(text, unknown[0]), key=unknown[0], reason=unknown[0]
+        )
