@@ -146,6 +146,23 @@ def take(connection: Connection, submission_id: UUID, state: SubmissionState, bu
     return load(connection, submission_id, with_document=True) if taken else None
 
 
+def give_back(connection: Connection, submission_id: UUID) -> None:
+    """Deciding it failed here: whoever comes next may try at once."""
+    connection.execute(update(t.submission).where(S.id == submission_id, S.state == "kept").values(busy_until=None))
+
+
+def tries_of(connection: Connection, submission_id: UUID) -> int:
+    """How often the step it stands before was begun by the sweep."""
+    found: int = connection.execute(select(S.tries).where(S.id == submission_id)).scalar_one()
+    return found
+
+
+def held_for_content(connection: Connection, submission_id: UUID) -> bool:
+    """Did the tenant get these octets before, in another mailbox, and has no person let this one go on?"""
+    query = select(S.same_as.is_not(None) & ~S.released).where(S.id == submission_id)
+    return bool(connection.execute(query).scalar())
+
+
 def unfinished(connection: Connection, state: SubmissionState, limit: int = 100) -> list[UUID]:
     """Submissions nobody carries on, oldest first: the process that did died, or its wake-up is lost."""
     query = (

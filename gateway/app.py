@@ -1,0 +1,147 @@
+"""The only wiring: a configuration becomes the tools that the steps work with."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from connectors import registry
+from gateway import mapper, policy, signatures, validate
+from gateway.clock import SystemClock
+from gateway.config import Config, FormPolicy, resolve_secrets, secret
+from gateway.forms import Forms
+from gateway.policy import Rules
+from gateway.store.database import Store
+from gateway.store.embedded import default_folder, embedded
+from gateway.store.schema import check_schema, migrate
+from gateway.tools import Office, Tools
+from schemas.errors import ConnectorError
+from schemas.finding import FormInfo
+from schemas.receipt import Receipt
+from schemas.submission import Submission
+
+__all__ = ["Tools", "make_tools", "open_store", "open_tools"]
+
+REHEARSAL = "rehearsal"
+
+
+@contextmanager
+def open_tools(config: Config, *, migrating: bool | None = None) -> Iterator[Tools]:
+    """Everything a process needs, closed when the block ends.
+
+    Args:    migrating: bring the database to our schema first; by default everywhere but in production, where a person
+             does it and this only checks.
+    Raises:  ConfigError: with every problem found; StoreUnavailable.
+    """
+    with open_store(config) as store:
+        production = config.gateway.environment == "production"
+        if migrating if migrating is not None else not production:
+            migrate(store.engine)
+        check_schema(store.engine)
+        yield make_tools(config, store)
+
+
+@contextmanager
+def open_store(config: Config) -> Iterator[Store]:
+    """The configured PostgreSQL, else the embedded one; at whatever schema it is."""
+    with ExitStack() as stack:
+        url = database_url(config) or stack.enter_context(embedded(default_folder(), config.gateway.environment))
+        store = Store(url, pool_size=config.gateway.worker.concurrency + 4)
+        stack.callback(store.close)
+        yield store
+
+
+def database_url(config: Config) -> str:
+    """`database_url` with a reference resolved; empty for the embedded server."""
+    url = config.gateway.database_url
+    return secret(url, config.folder) if url.startswith(("env:", "file:")) else url
+
+
+def make_tools(config: Config, store: Store) -> Tools:
+    """Bind every step to its data. Raises ConfigError, FormError, MappingError, ReceiptError."""
+    trust = signatures.TrustPolicy.load(config.path(config.gateway.trust))
+    production = config.gateway.environment == "production"
+    forms = Forms.load([config.path(folder) for folder in config.gateway.forms], production=production)
+    mappings = mapper.Mappings.load([config.path(folder) for folder in config.gateway.mappings])
+    clock = SystemClock()
+    return Tools(
+        config=config,
+        store=store,
+        clock=clock,
+        offices=ConfiguredOffices(config),
+        verify=partial(signatures.verify, trust=trust),
+        check=lambda document, on: validate.check(document, forms, mappings, on),
+        rules=partial(rules_of, config, forms),
+        seal=_sealer(config, clock),
+        map=partial(_map, mappings),
+        record=partial(_record, mappings),
+        worker=f"{socket.gethostname()}:{os.getpid()}",
+    )
+
+
+class ConfiguredOffices:
+    """Connectors as the tenants' files describe them; each is built when first needed and shared by all threads."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._built: dict[tuple[str, str], Office] = {}
+        self._lock = threading.Lock()
+
+    def get(self, tenant: str, connector: str) -> Office:
+        """Raises ConnectorError (unknown, wrong options), ConfigError (a secret is missing)."""
+        with self._lock:
+            found = self._built.get((tenant, connector))
+            if found is None:
+                found = self._built[tenant, connector] = self._build(tenant, connector)
+            return found
+
+    def _build(self, tenant: str, connector: str) -> Office:
+        configured = self._config.tenants[tenant].connector.get(connector) if tenant in self._config.tenants else None
+        if configured is None and connector != REHEARSAL:
+            raise ConnectorError("connector.not_configured", tenant=tenant, connector=connector)
+        kind = configured.kind if configured else REHEARSAL
+        given = resolve_secrets(configured.options, self._config.folder) if configured else {}
+        made = registry.load(kind)
+        options = registry.read_options(made, kind, given)
+        return Office(made(options), options.timeout_s, options.settle_delay_s)
+
+
+def rules_of(config: Config, forms: Forms, tenant: str | None, form: FormInfo | None) -> Rules:
+    """What a form demands at a tenant: the tenant's word, else the gateway's, else the catalogue's."""
+    known = forms.get(form.namespace) if form else None
+    if known is None:
+        return policy.UNKNOWN_FORM_RULES
+    rules = Rules(
+        schema_errors="reject" if known.strict else "quarantine",
+        signature="optional" if known.signature == "optional" else "required",
+    )
+    gateway = config.gateway.policy.form
+    own = config.tenants[tenant].policy.form if tenant in config.tenants else {}
+    for table in (gateway, own):
+        for name in ("*", known.namespace):
+            rules = _with(rules, table.get(name, FormPolicy()))
+    return rules
+
+
+def _with(rules: Rules, said: FormPolicy) -> Rules:
+    """`rules` with whatever a configuration table says differently."""
+    given: dict[str, Any] = {name: value for name, value in said.model_dump().items() if value is not None}
+    return replace(rules, **given)
+
+
+def _map(mappings: mapper.Mappings, document: bytes, facts: mapper.MessageFacts) -> Any:
+    return mapper.apply(document, mappings, facts)
+
+
+def _record(mappings: mapper.Mappings, case_json: dict[str, Any], name: str) -> dict[str, Any]:
+    return mapper.to_record(case_json, mappings.record(name))
+
+
+def _sealer(config: Config, clock: SystemClock) -> Callable[[Submission], Receipt | None]:
+    return lambda submission: None

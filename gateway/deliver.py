@@ -1,0 +1,341 @@
+"""Hand cases to back offices: schedule them in order, try one when it is due, remember how it went.
+
+    attempt   claim → (in doubt: ask first) → record → send → store outcome and what follows, one commit
+What may have reached the office is never sent again before the office was asked, or before a person decided. A worker
+sends only while its lease lasts longer than the call may take; an outcome is stored only by whoever still holds the
+fencing number.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import time
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+import structlog
+from sqlalchemy import Connection, RowMapping
+
+from connectors.base import LookUpFailed
+from gateway import retry
+from gateway.crashpoint import crashpoint
+from gateway.steps import Lease, LeaseLost, RememberedSteps
+from gateway.store import deliveries, events, submissions
+from gateway.store.deliveries import Claim
+from gateway.tools import Office, Tools
+from schemas.case import Case, taxpayer_key
+from schemas.delivery import (
+    AttachmentFile,
+    CaseRecord,
+    Delivered,
+    Delivery,
+    DeliveryState,
+    Outcome,
+    Refused,
+    Repeat,
+    StepInDoubt,
+    Unreachable,
+    Unsettled,
+    outcome_word,
+)
+from schemas.errors import BramaError, ConnectorError, MappingError, StoreUnavailable
+from schemas.submission import Decision, Submission
+
+log = structlog.get_logger()
+
+REHEARSAL = "rehearsal"  # the only connector that ever gets a test submission
+_MARGIN_S = 5.0  # between a call's time-out and the end of the lease
+
+
+@dataclass(frozen=True, slots=True)
+class _Try:
+    """Everything one attempt needs. `what` is the record to send, or already an outcome: nothing can be sent."""
+
+    claim: Claim
+    lease: Lease
+    office: Office | None
+    what: CaseRecord | Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """How an attempt ended: an outcome, what was sent, and whether the office could not even be asked."""
+
+    outcome: Outcome
+    digest_sent: str | None = None
+    asked_in_vain: bool = False
+
+
+def schedule(transaction: Connection, submission: Submission, case: Case, tools: Tools) -> str | None:
+    """Store the case and one delivery per route, in the caller's transaction; a code instead if a person must look."""
+    assert submission.tenant is not None
+    assert submission.form_namespace is not None
+    held = submissions.held_for_content(transaction, submission.id)
+    if held:
+        return "delivery.same_content"
+    routes = _routes(submission, tools)
+    if not routes:
+        return "delivery.no_route"
+    submissions.save_case(transaction, submission.id, case.to_json())
+    taxpayer = taxpayer_key(case)
+    for connector, record in routes:
+        new = deliveries.schedule(
+            transaction,
+            submission_id=submission.id,
+            sequence=submission.sequence,
+            tenant=submission.tenant,
+            connector=connector,
+            form=submission.form_namespace,
+            kind=case.kind,
+            record=record,
+            order_key=f"{submission.tenant}/{connector}/{taxpayer}/{case.kind}" if taxpayer else None,
+        )
+        if new is not None:
+            events.append(transaction, submission.id, "delivery_scheduled", delivery=str(new), connector=connector)
+    return None
+
+
+def attempt(delivery_id: UUID, tools: Tools) -> None:
+    """One try, if the delivery is due, in order and free; otherwise nothing.
+
+    Raises: StoreUnavailable: the database went away; what was begun is recovered when its lease ends.
+    """
+    trial = _claim(delivery_id, tools)
+    if trial is None:
+        return
+    started = time.monotonic()
+    crashpoint("before_send")
+    try:
+        result = _carry_out(trial)
+    except LeaseLost:
+        log.warning("lease_lost", delivery=str(delivery_id), fence=trial.claim.fence)
+        return
+    crashpoint("after_send")
+    took_ms = round((time.monotonic() - started) * 1000)
+    trial.lease.patiently(lambda: _store(trial, result, took_ms, tools))
+    crashpoint("after_store")
+
+
+def _routes(submission: Submission, tools: Tools) -> list[tuple[str, str | None]]:
+    """(connector, record mapping) of each hand-over this submission needs."""
+    if submission.decision is Decision.TEST:
+        return [(REHEARSAL, None)]
+    tenant = tools.config.tenants.get(submission.tenant or "")
+    if tenant is None or submission.form_namespace is None:
+        return []
+    return [(route.connector, route.record) for route in tenant.route_for(submission.form_namespace)]
+
+
+def _claim(delivery_id: UUID, tools: Tools) -> _Try | None:
+    """Claim and load everything the try needs in one transaction."""
+    asked_at = time.monotonic()
+    with tools.store.begin() as transaction:
+        known = deliveries.load(transaction, delivery_id)
+        if known is None:
+            return None
+        office = _office(known, tools)
+        lease_s = tools.config.gateway.worker.lease_s
+        if isinstance(office, Office):
+            lease_s = max(lease_s, office.longest_s + _MARGIN_S)
+        claim = deliveries.claim(
+            transaction,
+            delivery_id,
+            worker=tools.worker,
+            lease_s=lease_s,
+            message_id=str(uuid4()),
+            **_doubt(office),
+        )
+        if claim is None:
+            return None
+        lease = Lease(tools.store, delivery_id, claim.fence, lease_s, asked_at)
+        if isinstance(office, Unreachable):
+            return _Try(claim, lease, None, office)
+        return _Try(claim, lease, office, _record(transaction, claim, office, tools))
+
+
+def _doubt(office: Office | Unreachable) -> dict[str, Any]:
+    """What recovery must know if this worker vanishes; a connector that could not be built sends nothing."""
+    if isinstance(office, Unreachable):
+        return {"repeat": Repeat.SAFE, "settle_s": 0.0}
+    return {"repeat": office.connector.capabilities.repeat, "settle_s": office.settle_delay_s}
+
+
+def _office(delivery: Delivery, tools: Tools) -> Office | Unreachable:
+    """The connector, or why it cannot be built: nothing is sent then, and a corrected configuration heals it."""
+    try:
+        return tools.offices.get(delivery.tenant, delivery.connector)
+    except BramaError as error:
+        log.error("connector_unusable", tenant=delivery.tenant, connector=delivery.connector, code=error.code)
+        return Unreachable(error.code)
+
+
+def _record(transaction: Connection, claim: Claim, office: Office, tools: Tools) -> CaseRecord | Outcome:
+    """What the office gets, from the newest version of the case; an outcome instead where it cannot be made."""
+    submission = submissions.load(transaction, claim.delivery.submission_id)
+    case = submissions.latest_case(transaction, claim.delivery.submission_id)
+    assert submission is not None
+    assert case is not None
+    try:
+        fields = tools.record(case[1], claim.record) if claim.record else {}
+    except MappingError as error:
+        return Refused(error.code, str(error))
+    return CaseRecord(
+        key=claim.delivery.key,
+        tenant=claim.delivery.tenant,
+        kind=claim.delivery.kind,
+        case=case[1],
+        fields=fields,
+        files=_files(transaction, submission) if office.connector.capabilities.attachments else (),
+        is_test=submission.is_test,
+    )
+
+
+def _files(transaction: Connection, submission: Submission) -> tuple[AttachmentFile, ...]:
+    """The citizen's document as it came, and every receipt."""
+    document = submissions.document_of(transaction, submission.id)
+    files = [AttachmentFile(submission.file_name, "application/xml", document, role="document")]
+    files += [
+        AttachmentFile(f"{receipt.kind}-{receipt.origin}.xml", "application/xml", receipt.xml, role="receipt")
+        for receipt in submissions.receipts_of(transaction, submission.id)
+    ]
+    return tuple(files)
+
+
+def _carry_out(trial: _Try) -> _Result:
+    if not isinstance(trial.what, CaseRecord):
+        return _Result(trial.what)
+    assert trial.office is not None
+    if trial.claim.in_doubt:
+        answer = _ask(trial.office, trial.claim, trial.lease)
+        if answer is not None:
+            return answer
+    return _send(trial.office, trial.claim, trial.lease, trial.what)
+
+
+def _ask(office: Office, claim: Claim, lease: Lease) -> _Result | None:
+    """An earlier try may have reached the office: does it have the case? None: it surely has not, so send."""
+    capabilities = office.connector.capabilities
+    safe = capabilities.repeat is Repeat.SAFE  # the far side enforces our key: sending without an answer is no risk
+    if not capabilities.look_up:
+        return None if safe else _Result(Unsettled(retry.STEP_IN_DOUBT))
+    lease.ensure(office.timeout_s)
+    try:
+        reference = office.connector.find(claim.delivery.key)
+    except Exception as error:  # noqa: BLE001 - whatever it is: nothing is known
+        code = error.code if isinstance(error, ConnectorError) else "connector.look_up_failed"
+        log.warning("look_up_failed", delivery=str(claim.delivery.id), code=code, error=type(error).__name__)
+        return None if safe else _Result(Unsettled(code), asked_in_vain=True)
+    return None if reference is None else _Result(Delivered(reference))
+
+
+def _send(office: Office, claim: Claim, lease: Lease, record: CaseRecord) -> _Result:
+    """Call the connector; whatever escapes it is recorded as ours and leaves the delivery unsettled."""
+    steps = RememberedSteps(lease, office.connector.capabilities.repeat, office.timeout_s, claim.message_id)
+    lease.ensure(office.longest_s)
+    digest = digest_of(record)
+    try:
+        return _Result(office.connector.deliver(record, claim.delivery.key, steps), digest)
+    except (LeaseLost, StoreUnavailable):
+        raise
+    except StepInDoubt:
+        return _Result(Unsettled(retry.STEP_IN_DOUBT), digest)
+    except LookUpFailed as error:
+        return _Result(Unsettled(error.code), digest, asked_in_vain=True)
+    except Exception as error:
+        log.exception("connector_escaped", delivery=str(claim.delivery.id), connector=claim.delivery.connector)
+        return _Result(Unsettled(retry.ESCAPED, type(error).__name__), digest)
+
+
+def digest_of(record: CaseRecord) -> str:
+    """SHA-256 of everything a record says, files by their own digests; hex."""
+    files = [[file.name, file.role, hashlib.sha256(file.content).hexdigest()] for file in record.files]
+    said = {"key": record.key, "case": record.case, "fields": record.fields, "files": files}
+    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _store(trial: _Try, result: _Result, took_ms: int, tools: Tools) -> None:
+    """The outcome and what follows from it, in one commit; refused if somebody else holds the delivery by now."""
+    claim, delivery, outcome = trial.claim, trial.claim.delivery, result.outcome
+    word = outcome_word(outcome)
+    with tools.store.begin() as transaction:
+        row = deliveries.still_held(transaction, delivery.id, claim.fence)
+        if row is None:
+            events.append(
+                transaction, delivery.submission_id, "late_outcome_refused",
+                delivery=str(delivery.id), fence=claim.fence, outcome=word,
+            )  # fmt: skip
+            log.warning("late_outcome_refused", delivery=str(delivery.id), fence=claim.fence, outcome=word)
+            return
+        follows = _follows(row, result, tools)
+        _apply(transaction, row, outcome, follows)
+        deliveries.finish_attempt(
+            transaction, delivery.id, claim.fence,
+            outcome=word, took_ms=took_ms, digest_sent=result.digest_sent, **_said(outcome),
+        )  # fmt: skip
+        events.append(
+            transaction, delivery.submission_id, "attempt_finished",
+            delivery=str(delivery.id), connector=delivery.connector, round=row["round"], number=row["attempts"],
+            outcome=word, code=getattr(outcome, "code", None), then=type(follows).__name__,
+        )  # fmt: skip
+        if isinstance(outcome, Delivered):
+            deliveries.wake_next(transaction, row["order_key"])
+    log.info(
+        "attempt_finished",
+        delivery=str(delivery.id),
+        tenant=delivery.tenant,
+        outcome=word,
+        code=getattr(outcome, "code", None),
+        took_ms=took_ms,
+    )
+
+
+def _follows(row: RowMapping, result: _Result, tools: Tools) -> retry.Next:
+    policy = retry_policy(tools, Repeat(row["repeat"]), row["settle_s"])
+    luck = random.random()  # noqa: S311 - jitter, not a secret
+    if result.asked_in_vain:
+        return retry.next_ask(row["attempts"], row["first_tried_at"], row["now"], policy, luck)
+    return retry.next_try(result.outcome, row["attempts"], row["first_tried_at"], row["now"], policy, luck)
+
+
+def retry_policy(tools: Tools, repeat: Repeat, settle_delay_s: float) -> retry.RetryPolicy:
+    """The configured patience, for one connector."""
+    worker = tools.config.gateway.worker
+    return retry.RetryPolicy(worker.retry_s, worker.retry_for_h * 3600, worker.jitter, repeat, settle_delay_s)
+
+
+def _apply(transaction: Connection, row: RowMapping, outcome: Outcome, follows: retry.Next) -> None:
+    """Outcome and decision as the delivery's new row."""
+    values: dict[str, Any] = {"last_code": getattr(outcome, "code", None), "last_text": getattr(outcome, "text", None)}
+    match outcome:
+        case Delivered(reference=reference, details=details):
+            values |= {"reference": reference, "details": details, "in_doubt": False}
+        case Unsettled():
+            values |= {"in_doubt": True}
+        case _:
+            values |= {"in_doubt": False}
+    match follows:
+        case retry.RetryAt(at=at) | retry.AskAt(at=at):
+            values["due_at"] = at
+    deliveries.settle(transaction, row["id"], _state(outcome, follows), **values)
+
+
+def _state(outcome: Outcome, follows: retry.Next) -> DeliveryState:
+    match outcome:
+        case Delivered():
+            return DeliveryState.DELIVERED
+        case Refused():
+            return DeliveryState.REFUSED
+        case Unsettled():
+            return DeliveryState.UNSETTLED  # also when giving up: it may be there, so only a person may say otherwise
+        case Unreachable():
+            return DeliveryState.GIVEN_UP if isinstance(follows, retry.GiveUp) else DeliveryState.WAITING
+
+
+def _said(outcome: Outcome) -> dict[str, Any]:
+    if isinstance(outcome, Delivered):
+        references = {**outcome.details, **({"reference": outcome.reference} if outcome.reference else {})}
+        return {"remote_references": references}
+    return {"code": outcome.code, "text": outcome.text}

@@ -1,0 +1,238 @@
+"""Start here: the steps in their order. `accept` answers ePUAP, `process` and `deliver` run in workers.
+
+    accept    keep → commit → verify → validate → decide → receipt → commit → answer
+    finish    the same from "verify" on, for a submission whose process died before it was decided
+    process   signed content → case → deliveries, one commit
+    deliver   one try at one delivery (see deliver.py)
+Each step returns a value; nothing is decided by exceptions. Repeating any of them is harmless.
+"""
+
+from __future__ import annotations
+
+import time
+from uuid import UUID
+
+import structlog
+
+from gateway import deliver as delivering
+from gateway import intake, policy
+from gateway.clock import WARSAW
+from gateway.crashpoint import crashpoint
+from gateway.policy import Verdict
+from gateway.store import events, jobs, submissions
+from gateway.tools import Tools
+from schemas.case import Case, MessageFacts
+from schemas.errors import BramaError, IntakeRefused, StoreUnavailable
+from schemas.finding import Validation
+from schemas.receipt import Receipt
+from schemas.submission import Answer, Decision, Envelope, Submission, SubmissionState
+from schemas.texts import text
+from schemas.verification import Verification
+
+log = structlog.get_logger()
+
+PROCESS_WITHIN_S = 60.0
+TRIES = 5  # of deciding, before a submission is held for a person
+_TWIN_POLL_S = 0.05
+
+_NEXT = {
+    Decision.ACCEPTED: SubmissionState.DECIDED,
+    Decision.TEST: SubmissionState.DECIDED,
+    Decision.QUARANTINED: SubmissionState.HELD,
+    Decision.REJECTED: SubmissionState.CLOSED,
+}
+
+
+class StillDeciding(IntakeRefused):
+    """The same document arrived moments ago and is not decided yet; nothing is lost, ask again."""
+
+    code = "intake.still_deciding"
+
+
+def accept(envelope: Envelope, tools: Tools) -> Answer:
+    """Take one document from ePUAP and answer truthfully; repeating it is harmless.
+
+    Raises: StoreUnavailable, IntakeRefused: nothing may be acknowledged.
+    """
+    kept = intake.keep(envelope, tools.store, tools.config)  # committed before anyone is told we have it
+    crashpoint("after_keep")
+    if not kept.is_new:
+        return _answer_again(kept.submission, tools)
+    try:
+        return decide(kept.submission, tools)
+    except Exception:
+        _give_back(kept.submission.id, tools)
+        raise
+
+
+def decide(submission: Submission, tools: Tools) -> Answer:
+    """From kept bytes to a stored decision and its receipt, in one commit."""
+    verification = tools.verify(submission.document)
+    validation = tools.check(submission.document, submission.received_at.astimezone(WARSAW).date())
+    verdict = policy.decide(
+        mailbox_known=submission.tenant is not None,
+        is_test=submission.is_test,
+        verification=verification,
+        validation=validation,
+        rules=tools.rules(submission.tenant, validation.form),
+    )
+    receipt = None if verdict.decision is Decision.REJECTED else tools.seal(submission)
+    if not _store_decision(submission, verification, validation, verdict, receipt, tools):
+        return _stored_answer(submission.id, tools)  # a twin was faster: its decision and receipt stand
+    crashpoint("after_receipt")
+    log.info("submission_decided", submission=str(submission.id), decision=verdict.decision, reason=verdict.reason)
+    return _answer(submission, verdict.decision, verdict.reason, receipt.xml if receipt else None, tools)
+
+
+def finish(submission_id: UUID, tools: Tools) -> None:
+    """Decide a submission that was kept and then forgotten by a crash; after a few failures a person must look."""
+    with tools.store.begin() as transaction:
+        submission = submissions.take(transaction, submission_id, SubmissionState.KEPT, intake.DECIDE_WITHIN_S)
+        tries = submissions.tries_of(transaction, submission_id)
+    if submission is None:
+        return
+    try:
+        decide(submission, tools)
+    except StoreUnavailable:
+        raise
+    except Exception as error:
+        log.exception("decision_failed", submission=str(submission_id), tries=tries)
+        if tries >= TRIES:
+            _hold(submission_id, error, "decision_failed", tools)
+
+
+def process(submission_id: UUID, tools: Tools) -> None:
+    """In a worker: signed content to case to scheduled deliveries. An error here never costs the UPO."""
+    with tools.store.begin() as transaction:
+        submission = submissions.take(transaction, submission_id, SubmissionState.DECIDED, PROCESS_WITHIN_S)
+    if submission is None:
+        return  # somebody else is at it, or it is done: a doubled wake-up
+    try:
+        _map_and_schedule(submission, tools)
+    except StoreUnavailable:
+        raise
+    except Exception as error:
+        log.exception("processing_failed", submission=str(submission_id))
+        _hold(submission_id, error, "processing_failed", tools)
+
+
+def deliver(delivery_id: UUID, tools: Tools) -> None:
+    """In a worker: one try at one delivery, if it is due, in order and nobody else's."""
+    delivering.attempt(delivery_id, tools)
+
+
+def map_again(submission: Submission, tools: Tools) -> Case:
+    """The case as today's mappings read it; raises MappingError."""
+    with tools.store.begin() as transaction:
+        signed = submissions.signed_xml_of(transaction, submission.id)
+        verification, _ = submissions.verdicts_of(transaction, submission.id)
+        receipts = submissions.receipts_of(transaction, submission.id)
+        document = signed or submissions.document_of(transaction, submission.id)
+    facts = MessageFacts.of(
+        submission,
+        Verification.from_json(verification) if verification else None,
+        receipts[0].identifier if receipts else None,
+    )
+    return tools.map(document, facts)
+
+
+def _map_and_schedule(submission: Submission, tools: Tools) -> None:
+    """One commit: the case, its deliveries, and the submission's new state."""
+    case = map_again(submission, tools)
+    with tools.store.begin() as transaction:
+        held_for = delivering.schedule(transaction, submission, case, tools)
+        if held_for is None:
+            submissions.move(transaction, submission.id, SubmissionState.PROCESSED)
+            events.append(transaction, submission.id, "processed", kind=case.kind)
+        else:
+            submissions.move(transaction, submission.id, SubmissionState.HELD, held_for)
+            events.append(transaction, submission.id, "held", code=held_for)
+
+
+def _store_decision(
+    submission: Submission,
+    verification: Verification,
+    validation: Validation,
+    verdict: Verdict,
+    receipt: Receipt | None,
+    tools: Tools,
+) -> bool:
+    state = _NEXT[verdict.decision]
+    namespace = validation.form.namespace if validation.form else None
+    with tools.store.begin() as transaction:
+        if not submissions.save_decision(
+            transaction, submission.id, state, verdict.decision, verdict.reason, namespace
+        ):
+            return False
+        submissions.save_verdicts(transaction, submission.id, verification, validation.to_json())
+        if receipt is not None:
+            submissions.save_receipt(transaction, submission.id, receipt, origin="own")
+        events.append(
+            transaction,
+            submission.id,
+            "decided",
+            decision=verdict.decision.value,
+            reason=verdict.reason,
+            indication=verification.indication.value,
+            findings=len(validation.findings),
+            receipt=receipt.id if receipt else None,
+        )
+        if state is SubmissionState.DECIDED:
+            jobs.wake(transaction, jobs.PROCESS, [submission.id])
+    return True
+
+
+def _answer_again(first: Submission, tools: Tools) -> Answer:
+    """The answer of the first arrival; a twin that came moments later waits for it, bounded."""
+    give_up = time.monotonic() + tools.config.gateway.push.twin_wait_s
+    while True:
+        with tools.store.begin() as transaction:
+            current = submissions.load(transaction, first.id)
+            abandoned = submissions.take(transaction, first.id, SubmissionState.KEPT, intake.DECIDE_WITHIN_S)
+        assert current is not None
+        if current.decision is not None:
+            return _stored_answer(first.id, tools)
+        if abandoned is not None:
+            return decide(abandoned, tools)  # the process that kept it died: we are here, so we finish it
+        if time.monotonic() > give_up:
+            raise StillDeciding()
+        time.sleep(_TWIN_POLL_S)
+
+
+def _stored_answer(submission_id: UUID, tools: Tools) -> Answer:
+    with tools.store.begin() as transaction:
+        submission = submissions.load(transaction, submission_id)
+        receipts = submissions.receipts_of(transaction, submission_id)
+    assert submission is not None
+    assert submission.decision is not None
+    assert submission.reason is not None
+    own = next((item.xml for item in receipts if item.origin == "own"), None)
+    return _answer(submission, submission.decision, submission.reason, own, tools)
+
+
+def _answer(submission: Submission, decision: Decision, reason: str, receipt: bytes | None, tools: Tools) -> Answer:
+    push = tools.config.gateway.push
+    rejected = decision is Decision.REJECTED
+    return Answer(
+        code=push.rejected_code if rejected else push.accepted_code,
+        text=text(f"answer.{decision.value}", reason=text(reason)),
+        receipt=receipt,
+        receipt_file_name=f"UPP-{submission.id}.xml" if receipt else None,
+    )
+
+
+def _give_back(submission_id: UUID, tools: Tools) -> None:
+    """Deciding failed: let the next arrival or the sweep try at once; if the database is away, they wait a minute."""
+    try:
+        with tools.store.begin() as transaction:
+            submissions.give_back(transaction, submission_id)
+    except StoreUnavailable:
+        log.warning("give_back_failed", submission=str(submission_id))
+
+
+def _hold(submission_id: UUID, error: Exception, word: str, tools: Tools) -> None:
+    """Processing or deciding failed: keep it in sight of a clerk with the error's code; nothing is lost."""
+    code = error.code if isinstance(error, BramaError) else "flow.escaped"
+    with tools.store.begin() as transaction:
+        submissions.move(transaction, submission_id, SubmissionState.HELD, code)
+        events.append(transaction, submission_id, word, code=code, error=type(error).__name__)

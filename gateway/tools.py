@@ -1,0 +1,58 @@
+"""What the steps work with: one frozen value, made in app.py (or by a test) and handed down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Protocol
+
+from connectors.base import Connector
+from gateway.clock import Clock
+from gateway.config import Config
+from gateway.policy import Rules
+from gateway.store.database import Store
+from schemas.case import Case, MessageFacts
+from schemas.finding import FormInfo, Validation
+from schemas.receipt import Receipt
+from schemas.submission import Submission
+from schemas.verification import Verification
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """One configured connector with what the engine needs to know of its options."""
+
+    connector: Connector
+    timeout_s: float = 20.0
+    settle_delay_s: float = 60.0
+
+    @property
+    def longest_s(self) -> float:
+        """How long one delivery may be busy with remote calls."""
+        return self.timeout_s * self.connector.capabilities.max_calls
+
+
+class Offices(Protocol):
+    """Configured connectors by tenant and name."""
+
+    def get(self, tenant: str, connector: str) -> Office:
+        """Built once, shared by all threads. Raises ConnectorError or ConfigError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """Steps as callables bound to their data: a document in, a value out; none of them knows of the others."""
+
+    config: Config
+    store: Store
+    clock: Clock
+    offices: Offices
+    verify: Callable[[bytes], Verification]
+    check: Callable[[bytes, date], Validation]  # day of receipt in Poland, for checks of years
+    rules: Callable[[str | None, FormInfo | None], Rules]  # of a tenant's form
+    seal: Callable[[Submission], Receipt | None]  # our UPO; None where somebody else issues it
+    map: Callable[[bytes, MessageFacts], Case]
+    record: Callable[[dict[str, Any], str], dict[str, Any]]  # case JSON, record mapping → fields of an office
+    worker: str  # name of this process in attempts and leases

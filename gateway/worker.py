@@ -1,0 +1,141 @@
+"""A worker: takes wake-ups from the queue, and beats the sweeps. Run any number, on any number of machines.
+
+It survives the database going away: whatever breaks is logged, and everything is opened anew until it works again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
+
+import structlog
+from procrastinate import App, PsycopgConnector
+from procrastinate.exceptions import ProcrastinateException
+
+from gateway import flow, sweep
+from gateway.store import jobs
+from gateway.tools import Tools
+from schemas.errors import StoreUnavailable
+
+log = structlog.get_logger()
+
+TICK_S = 0.5
+STALLED_AFTER_S = 30.0  # a worker without a heartbeat for this long is dead; its jobs are woken again
+_BACK_OFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+def run_worker(tools: Tools, stop: threading.Event) -> None:
+    """Work until `stop` is set, then finish what is under way and return. Blocks; needs no main thread."""
+    count = tools.config.gateway.worker.concurrency + 4
+    with ThreadPoolExecutor(count, "brama-work") as threads, asyncio.Runner() as runner:
+        runner.get_loop().set_default_executor(threads)
+        runner.run(_until_stopped(tools, stop))
+
+
+async def _until_stopped(tools: Tools, stop: threading.Event) -> None:
+    failures = 0
+    beat = asyncio.create_task(_beat(tools, stop))
+    log.info("worker_started", worker=tools.worker)
+    try:
+        while not stop.is_set():
+            try:
+                await _take_jobs(tools, stop)
+                failures = 0
+            except Exception as error:  # noqa: BLE001 - the one broad catch of this loop: log, wait, open anew
+                log.warning("queue_lost", error=type(error).__name__)
+            if not stop.is_set():
+                await asyncio.sleep(_BACK_OFF_S[min(failures, len(_BACK_OFF_S) - 1)])
+                failures += 1
+    finally:
+        await beat
+        log.info("worker_stopped", worker=tools.worker)
+
+
+async def _take_jobs(tools: Tools, stop: threading.Event) -> None:
+    """One life of the queue: opened, worked, closed. Ends when asked to, or when the database is lost."""
+    app = _app(tools)
+    async with app.open_async():
+        work = asyncio.create_task(
+            app.run_worker_async(
+                queues=[jobs.QUEUE],
+                name=tools.worker,
+                concurrency=tools.config.gateway.worker.concurrency,
+                install_signal_handlers=False,
+                delete_jobs="always",
+                stalled_worker_timeout=STALLED_AFTER_S,
+            )
+        )
+        helper = asyncio.create_task(_retry_stalled(app))
+        try:
+            while not (stop.is_set() or work.done()):
+                await asyncio.wait([work], timeout=0.1)
+            if not work.done():
+                work.cancel()  # graceful: jobs under way are finished
+            with contextlib.suppress(asyncio.CancelledError):
+                await work
+        finally:
+            helper.cancel()
+            with contextlib.suppress(asyncio.CancelledError, ProcrastinateException):
+                await helper
+
+
+def _app(tools: Tools) -> App:
+    """The queue's view of us. Its connections need no durable commits: a lost wake-up is replaced by the sweep."""
+    connector = PsycopgConnector(
+        conninfo=tools.store.dsn,
+        kwargs={"options": "-c synchronous_commit=off", "connect_timeout": 5, "application_name": tools.worker[:63]},
+        min_size=1,
+        max_size=4,
+        timeout=10,
+    )
+    app = App(connector=connector)
+
+    @app.task(name=jobs.PROCESS, queue=jobs.QUEUE)
+    def process(id: str) -> None:
+        _guarded(flow.process, UUID(id), tools)
+
+    @app.task(name=jobs.DELIVER, queue=jobs.QUEUE)
+    def deliver(id: str) -> None:
+        _guarded(flow.deliver, UUID(id), tools)
+
+    return app
+
+
+def _guarded(step: Callable[[UUID, Tools], None], subject: UUID, tools: Tools) -> None:
+    """A job never fails: what is not done yet is in our tables, and the sweep finds it there."""
+    try:
+        step(subject, tools)
+    except StoreUnavailable as error:
+        log.warning("store_lost", subject=str(subject), reason=error.facts.get("reason"))
+    except Exception:
+        log.exception("step_escaped", subject=str(subject))
+
+
+async def _beat(tools: Tools, stop: threading.Event) -> None:
+    """Tick often, sweep now and then; each failure is logged once per outage."""
+    loop = asyncio.get_running_loop()
+    next_sweep, lost = 0.0, False
+    while not stop.is_set():
+        try:
+            await asyncio.to_thread(sweep.tick, tools)
+            if loop.time() >= next_sweep:
+                await asyncio.to_thread(sweep.sweep, tools)
+                next_sweep = loop.time() + tools.config.gateway.worker.sweep_s
+            lost = False
+        except Exception as error:  # noqa: BLE001 - the sweep must outlive everything it meets
+            if not lost:
+                log.warning("sweep_failed", error=type(error).__name__)
+            lost = True
+        await asyncio.to_thread(stop.wait, TICK_S)
+
+
+async def _retry_stalled(app: App) -> None:
+    """Wake-ups a dead worker had taken go back into the queue."""
+    while True:
+        for job in await app.job_manager.get_stalled_jobs(queue=jobs.QUEUE, seconds_since_heartbeat=STALLED_AFTER_S):
+            await app.job_manager.retry_job(job)
+        await asyncio.sleep(STALLED_AFTER_S / 3)

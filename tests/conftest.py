@@ -1,0 +1,73 @@
+"""What tests share: one embedded PostgreSQL per run, a fresh database per test, and a whole gateway on it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
+
+from gateway.store.database import Store
+from gateway.store.embedded import embedded
+from gateway.store.schema import migrate
+from tests.gateways import Gateway, a_gateway
+
+_numbers = count(1)
+TEMPLATE = "brama_template"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """Address of a PostgreSQL of this run, with a migrated template database; gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="brama-t-"))  # short: a socket's path has 107 bytes
+    try:
+        with embedded(folder) as address:
+            _sql(address, "ALTER SYSTEM SET fsync = off")  # tests kill processes, not machines
+            _sql(address, "SELECT pg_reload_conf()")
+            _sql(address, f"CREATE DATABASE {TEMPLATE}")
+            store = Store(_named(address, TEMPLATE))
+            migrate(store.engine)
+            store.close()
+            yield address
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def database_url(postgres: str) -> Iterator[str]:
+    """Address of a fresh, migrated database of this test alone."""
+    name = f"brama_t{next(_numbers)}"
+    _sql(postgres, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    yield _named(postgres, name)
+    _sql(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Store]:
+    """A store on a fresh, migrated database."""
+    store = Store(database_url)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def gateway(database: Store, tmp_path: Path) -> Gateway:
+    """A whole gateway: real steps on a real database, one office that can be told to misbehave."""
+    return a_gateway(database, tmp_path)
+
+
+def _named(address: str, name: str) -> str:
+    return make_url(address).set(database=name).render_as_string(hide_password=False)
+
+
+def _sql(address: str, statement: str) -> None:
+    engine = create_engine(make_url(address).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    try:
+        with engine.connect() as connection:
+            connection.execute(text(statement))
+    finally:
+        engine.dispose()
