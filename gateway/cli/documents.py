@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from gateway.cli.output import Exit, language, leave, out, say, show_json
@@ -238,15 +237,14 @@ def _show_validation(file: Path, result: Any) -> None:
     out.print(Text(f"{file.name}: {verdict}; {name}", "green" if result.valid else "red"))
     for finding in result.findings:
         message = finding.message_pl if language() == "pl" else finding.message_en
-        where = f"{say('wiersz', 'line')} {finding.line}, {finding.path}" if finding.line else (finding.path or "")
+        line = f"{say('wiersz', 'line')} {finding.line}" if finding.line else None
+        where = ", ".join(part for part in (line, finding.path) if part)
         out.print(f"  [{finding.code}] {message} ({where})" if where else f"  [{finding.code}] {message}", markup=False)
 
 
 def _show_tree(shown: dict[str, Any]) -> None:
-    table = Table(show_header=False, box=None, pad_edge=False)
-    for name, value in _leaves(shown, ""):
-        table.add_row(Text(name, "cyan"), Text(str(value)))
-    out.print(table)
+    for name, value in _leaves({key: value for key, value in shown.items() if key != "sources"}, ""):
+        out.print(Text(f"{name}: ", "cyan") + Text(str(value), ""))
 
 
 def _leaves(value: Any, path: str) -> list[tuple[str, Any]]:

@@ -8,15 +8,26 @@ import sys
 from enum import IntEnum
 from typing import Any
 
-import click
 import typer
 from rich.console import Console
+from rich.text import Text
 
-from schemas.errors import BramaError, ConfigError, StoreUnavailable
+from schemas.errors import (
+    BramaError,
+    ConfigError,
+    DocumentUnreadable,
+    MappingError,
+    OperationRefused,
+    ReceiptError,
+    StoreUnavailable,
+)
 from schemas.texts import text
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+ANSWERS = (DocumentUnreadable, MappingError, ReceiptError, OperationRefused)  # the document or the state says "no"
 
 
 class Exit(IntEnum):
@@ -56,27 +67,26 @@ def fail(error: BramaError) -> Exit:
     if "--json" in sys.argv:
         show_json({"error": {"code": error.code, "message": sentence, "problems": problems}})
     else:
-        err.print(f"[red]{say('Błąd', 'Error')}[/red] [{error.code}]: ", sentence, sep="", markup=True)
+        err.print(Text(f"{say('Błąd', 'Error')}: ", "red") + Text(f"{sentence} [{error.code}]", ""))
         for problem in problems:
-            err.print("  •", problem, markup=False)
-    return Exit.UNREACHABLE if isinstance(error, StoreUnavailable) else Exit.USAGE
+            err.print(Text(f"  • {problem}"))
+    if isinstance(error, StoreUnavailable):
+        return Exit.UNREACHABLE
+    return Exit.NO if isinstance(error, ANSWERS) else Exit.USAGE
 
 
 def run_safely(app: typer.Typer) -> int:
     """Run the program; whatever happens, the exit code keeps its meaning and no traceback reaches a user."""
     try:
-        code = app(standalone_mode=False)
-    except click.exceptions.Exit as leaving:
-        return leaving.exit_code
-    except click.exceptions.Abort:
-        err.print(say("Przerwano.", "Interrupted."))
-        return int(Exit.NO)
-    except click.ClickException as error:
-        error.show(file=sys.stderr)
-        return int(Exit.USAGE)
+        app()
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else int(Exit.FINE)
     except BramaError as error:
         return int(fail(error))
+    except KeyboardInterrupt:
+        err.print(say("Przerwano.", "Interrupted."))
+        return int(Exit.NO)
     except BrokenPipeError:
-        sys.stdout = None  # type: ignore[assignment]  # the reader left: nothing more can be said
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: nothing more can be said
         return int(Exit.FINE)
-    return code if isinstance(code, int) else int(Exit.FINE)
+    return int(Exit.FINE)

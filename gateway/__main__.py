@@ -1,0 +1,5 @@
+"""`python -m gateway` is `brama`."""
+
+from gateway.cli import main
+
+main()

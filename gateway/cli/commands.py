@@ -1,0 +1,49 @@
+"""All commands of `brama`, put together. A command stands here only once it works."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
+
+import typer
+
+from gateway.cli import documents, service
+
+app = typer.Typer(
+    name="brama",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Brama między ePUAP a systemami gminy. Kody wyjścia: 0 dobrze, 1 odpowiedź brzmi „nie”, "
+    "2 złe użycie lub konfiguracja, 3 potrzebna usługa jest niedostępna.",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        try:
+            shown = version("brama")
+        except PackageNotFoundError:
+            shown = "(niezainstalowana)"
+        typer.echo(f"brama {shown}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Pokaż wersję i zakończ.")
+    ] = False,
+) -> None:
+    """Opcje wspólne."""
+
+
+app.command("serve")(service.serve)
+app.command("work")(service.work)
+app.command("check")(service.check)
+app.command("verify")(documents.verify)
+app.command("validate")(documents.validate)
+app.command("map")(documents.map_)
+app.add_typer(documents.receipt, name="receipt")
+app.add_typer(service.connector, name="connector")

@@ -1,0 +1,115 @@
+"""Commands that run the gateway: serve, work, check, and what it is made of: connector list."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from gateway.cli.documents import AsJson
+from gateway.cli.output import Exit, language, leave, out, say, show_json
+
+Folder = Annotated[
+    Path,
+    typer.Option(
+        "--config",
+        envvar="BRAMA_CONFIG",
+        exists=True,
+        file_okay=False,
+        help="Folder konfiguracji (gateway.toml, tenants/).",
+    ),
+]
+LogLevel = Annotated[str, typer.Option("--log-level", help="DEBUG, INFO, WARNING albo ERROR.", metavar="POZIOM")]
+Console = Annotated[bool, typer.Option("--log-console", help="Dziennik dla człowieka zamiast wierszy JSON.")]
+
+
+def serve(config: Folder, log_level: LogLevel = "INFO", log_console: Console = False) -> None:
+    """Uruchom usługę, do której ePUAP wysyła dokumenty (SOAP)."""
+    from gateway import app
+    from gateway.web import server
+
+    loaded = _start(config, log_level, log_console)
+    with app.open_tools(loaded) as tools:
+        server.serve(app.web(tools), loaded.gateway.http)
+
+
+def work(
+    config: Folder,
+    until_quiet: Annotated[
+        bool, typer.Option("--until-quiet", help="Zakończ, gdy nie ma już nic do zrobienia teraz.")
+    ] = False,
+    log_level: LogLevel = "INFO",
+    log_console: Console = False,
+) -> None:
+    """Uruchom proces roboczy: tworzy sprawy i przekazuje je do systemów urzędów."""
+    from gateway import app, worker
+
+    loaded = _start(config, log_level, log_console)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with app.open_tools(loaded) as tools:
+        if until_quiet:
+            worker.work_until_quiet(tools)
+        else:
+            worker.run_worker(tools, stop)
+
+
+def check(
+    config: Folder,
+    live: Annotated[bool, typer.Option("--live", help="Sprawdź też połączenie z każdym systemem urzędu.")] = False,
+    json_: AsJson = False,
+) -> None:
+    """Sprawdź konfigurację: gminy, trasy, łącza, pieczęć, zaufanie."""
+    from gateway import checkup
+
+    result = checkup.check(config, live=live, lang=language())
+    if json_:
+        show_json(result.to_json())
+    else:
+        _show_checkup(result)
+    leave(Exit.USAGE if result.problems else Exit.FINE)
+
+
+connector = typer.Typer(no_args_is_help=True, help="Łącza do systemów urzędów.")
+
+
+@connector.command("list")
+def connector_list(json_: AsJson = False) -> None:
+    """Pokaż dostępne łącza, ich możliwości i opcje."""
+    from connectors import registry
+
+    described = registry.describe()
+    if json_:
+        show_json(described)
+        return
+    table = Table(say("Łącze", "Connector"), say("Co robi", "What it does"), say("Opcje", "Options"), box=None)
+    for item in described:
+        options = ", ".join(item.get("options", {}).get("properties", {}))
+        table.add_row(Text(item["name"], "cyan"), item.get("summary", item.get("broken", "")), Text(options, "dim"))
+    out.print(table)
+
+
+def _start(folder: Path, log_level: str, log_console: bool) -> Any:
+    from gateway import config as settings
+    from gateway import log
+
+    if log_level.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise typer.BadParameter("DEBUG, INFO, WARNING, ERROR", param_hint="--log-level")
+    log.configure(log_level.upper(), json_lines=not log_console)
+    return settings.load(folder)
+
+
+def _show_checkup(result: Any) -> None:
+    if not result.problems:
+        counts = f"{len(result.tenants)} / {len(result.connectors)}"
+        out.print(Text(say("Konfiguracja jest poprawna", "The configuration is correct") + f" ({counts}).", "green"))
+        return
+    out.print(Text(say("Znaleziono problemy:", "Problems found:"), "red"))
+    for problem in result.problems:
+        out.print(f"  {problem.where}: {problem.text} [{problem.code}]", markup=False)
