@@ -67,7 +67,7 @@ def verify(
     if len(elements) > limits.signatures:
         found = reason("signature.too_many", what="Signature", limit=limits.signatures)
         return Verification(Indication.FAILED, (), scope, (found,))
-    held = Document(tree, document, detached or {}, limits)
+    held = Document(tree, document, {} if detached is None else detached, limits)
     moment = at or datetime.now(UTC)
     judged = [_Judgement(element, held).run(trust, moment, scope) for element in elements]
     verdicts = tuple(item.verdict for item in judged)

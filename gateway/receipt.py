@@ -1,0 +1,18 @@
+"""Receipts (UPO) in one place: issue an UPP, read an UPP or UPD, tell whether a receipt is for a document."""
+
+from gateway.receipts.check import Binding, ReceiptCheck, check_receipt
+from gateway.receipts.issue import UppFacts, issue_upp
+from gateway.receipts.read import is_receipt, read_receipt
+from gateway.receipts.seal import SealKey, TimeStamper
+
+__all__ = [
+    "Binding",
+    "ReceiptCheck",
+    "SealKey",
+    "TimeStamper",
+    "UppFacts",
+    "check_receipt",
+    "is_receipt",
+    "issue_upp",
+    "read_receipt",
+]
