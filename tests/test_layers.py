@@ -1,0 +1,222 @@
+"""Imports point one way. The table is the picture; a wrong arrow fails with the file's name and line.
+
+    entry  →  operations  →  engine  →  flow  →  step  →  store, transport, connectors, library  →  base  →  schemas
+Steps do not import each other; only `app.py` and other entries see everything. What listens (`web`) gets what it calls
+handed in, and the simulated outside world knows nothing of the gateway it talks to.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+OURS = ("schemas", "connectors", "gateway")
+
+ROLES: dict[str, str] = {
+    "schemas": "schemas",
+    "connectors": "connectors",
+    "gateway.clock": "base",
+    "gateway.config": "base",
+    "gateway.crashpoint": "base",
+    "gateway.log": "base",
+    "gateway.resources": "base",
+    "gateway.checks": "library",
+    "gateway.formdata": "library",
+    "gateway.forms": "library",
+    "gateway.mapping": "library",
+    "gateway.policy": "library",
+    "gateway.retry": "library",
+    "gateway.trust": "library",
+    "gateway.effectiveness": "library",
+    "gateway.store": "store",
+    "gateway.transport": "transport",
+    "gateway.tools": "tools",
+    "gateway.steps": "tools",
+    "gateway.intake": "step",
+    "gateway.signatures": "signatures",
+    "gateway.receipts": "receipts",
+    "gateway.validate": "step",
+    "gateway.receipt": "step",
+    "gateway.mapper": "step",
+    "gateway.deliver": "step",
+    "gateway.answers": "step",
+    "gateway.reply": "step",
+    "gateway.flow": "flow",
+    "gateway.sweep": "engine",
+    "gateway.worker": "engine",
+    "gateway.operations": "operations",
+    "gateway.web": "web",
+    "gateway.simulate": "outside",
+    "gateway.testing": "kit",
+    "gateway.app": "entry",
+    "gateway.checkup": "entry",
+    "gateway.cli": "entry",
+    "gateway.console": "entry",
+    "gateway.demo": "entry",
+    "gateway.__main__": "entry",
+}
+
+_LOW = frozenset({"schemas", "base", "library"})
+_STORED = _LOW | {"store", "connectors", "tools"}
+_STEPS = _STORED | {"step", "signatures", "receipts"}
+MAY_IMPORT: dict[str, frozenset[str]] = {
+    "schemas": frozenset(),
+    "connectors": frozenset({"schemas"}),
+    "kit": frozenset({"schemas", "connectors"}),
+    "outside": frozenset({"schemas", "base"}),
+    "base": frozenset({"schemas", "base"}),
+    "library": _LOW,
+    "store": frozenset({"schemas", "base"}),
+    "transport": frozenset({"schemas", "base"}),
+    "signatures": _LOW,
+    "receipts": _LOW | {"signatures"},  # a receipt is checked by its signature
+    "tools": _STORED,
+    "step": _STORED | {"transport", "receipts"},
+    "flow": _STEPS,
+    "engine": _STEPS | {"flow", "engine"},
+    "operations": _STEPS | {"flow", "engine", "operations"},
+    "web": frozenset({"schemas", "base", "transport"}),
+    "entry": frozenset(ROLES.values()),
+}
+
+# The one place that parses foreign XML, and who else may call a parser, for what.
+PARSERS = {
+    "schemas/xmldoc.py": "everything foreign",
+    "gateway/transport/inline.py": "offsets in what xmldoc has accepted",
+    "gateway/formdata/closure.py": "form schemas that the operator installed, resolved among themselves",
+}
+PARSING = {
+    "fromstring",
+    "fromstringlist",
+    "parse",
+    "XML",
+    "HTML",
+    "XMLParser",
+    "HTMLParser",
+    "iterparse",
+    "XMLPullParser",
+}
+FOREIGN_PARSERS = ("xml", "defusedxml", "bs4", "html5lib", "xmltodict")
+NO_PARSERS = ("xml.sax.saxutils",)
+
+
+def wrong_imports(root: Path) -> list[str]:
+    """`file:line: text` for every import against the table, and for every module without a role."""
+    return [problem for file in sources(root) for problem in _problems_of(file, root)]
+
+
+def sources(root: Path) -> Iterator[Path]:
+    for package in OURS:
+        yield from sorted((root / package).rglob("*.py"))
+
+
+def _problems_of(file: Path, root: Path) -> Iterator[str]:
+    shown = file.relative_to(root).as_posix()
+    module = ".".join(file.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+    if module == "gateway":
+        return
+    role = ROLES.get(unit(module))
+    if role is None:
+        yield f"{shown}: {unit(module)} has no role in the table of tests/test_layers.py"
+        return
+    for line, imported in imports(file, module):
+        other = ROLES.get(unit(imported), "(no role)")
+        if unit(imported) != unit(module) and other not in MAY_IMPORT[role]:
+            yield f"{shown}:{line}: {role} must not import {imported} ({other})"
+
+
+def unit(module: str) -> str:
+    """The row of the table a module belongs to: `gateway.store` for `gateway.store.tables`."""
+    parts = module.split(".")
+    return ".".join(parts[:2]) if parts[0] == "gateway" else parts[0]
+
+
+def imports(file: Path, module: str) -> Iterator[tuple[int, str]]:
+    """Line and absolute name of everything of ours that a file imports, also inside functions."""
+    package = module if file.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            names = [f"{base}.{alias.name}" if base in OURS else base for alias in node.names]
+        yield from ((node.lineno, name) for name in names if name.split(".")[0] in OURS and name != "gateway")
+
+
+def foreign_parsing(root: Path) -> list[str]:
+    """`file:line` of every place but the one parser that could read foreign XML."""
+    return [problem for file in sources(root) for problem in _parsing_in(file, root)]
+
+
+def _parsing_in(file: Path, root: Path) -> Iterator[str]:
+    shown = file.relative_to(root).as_posix()
+    if shown in PARSERS or shown.startswith("gateway/simulate/"):  # the simulated outside reads its own
+        return
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            if node.value.id == "etree" and node.attr in PARSING:
+                yield f"{shown}:{node.lineno}: etree.{node.attr}; only schemas/xmldoc.py parses XML"
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            found = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+            names = (name for name in found if name not in NO_PARSERS and name.split(".")[0] in FOREIGN_PARSERS)
+            yield from (f"{shown}:{node.lineno}: {name}" for name in names)
+
+
+def test_imports_follow_the_picture():
+    problems = wrong_imports(ROOT)
+    assert not problems, "\n".join(problems)
+
+
+def test_only_one_module_parses_foreign_xml():
+    problems = foreign_parsing(ROOT)
+    assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    for folder in ("schemas", "connectors", "gateway/store", "gateway/web"):
+        (tmp_path / folder).mkdir(parents=True)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "expected"),
+    [
+        (
+            "schemas/ids.py",
+            "from gateway.clock import WARSAW",
+            "schemas/ids.py:1: schemas must not import gateway.clock",
+        ),
+        ("connectors/folder.py", "\nimport gateway.store", "connectors/folder.py:2: connectors must not import"),
+        ("gateway/intake.py", "def f():\n    from gateway import validate", "gateway/intake.py:2: step must not"),
+        ("gateway/web/push.py", "from gateway.flow import accept", "gateway/web/push.py:1: web must not import"),
+        ("gateway/store/rows.py", "from ..deliver import attempt", "gateway/store/rows.py:1: store must not import"),
+        ("gateway/novelty.py", "", "gateway/novelty.py: gateway.novelty has no role"),
+    ],
+)
+def test_a_wrong_import_fails_with_the_file_and_line(tree, file, text, expected):
+    (tree / file).write_text(text, "utf-8")
+    assert [problem.startswith(expected) for problem in wrong_imports(tree)] == [True]
+
+
+@pytest.mark.parametrize(
+    "text", ["from gateway import clock", "from . import log", "import schemas.errors", "import os"]
+)
+def test_a_right_import_passes(tree, text):
+    (tree / "gateway/config.py").write_text(text, "utf-8")
+    assert wrong_imports(tree) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["from lxml import etree\netree.fromstring(b'')", "import xml.etree.ElementTree", "from xml.dom import minidom"],
+)
+def test_parsing_elsewhere_fails_with_the_file(tree, text):
+    (tree / "gateway/intake.py").write_text(text, "utf-8")
+    assert [problem.startswith("gateway/intake.py:") for problem in foreign_parsing(tree)] == [True]
