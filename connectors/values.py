@@ -7,13 +7,14 @@
     "{steps.register.number}"      what an earlier step of this delivery returned
     "{{" and "}}"                  a brace
 
-Roots: key, message_id, tenant, kind, is_test, fields, case, file (inside `for_each`), files, steps, parameters
-(queries). Names may contain dots themselves: the longest name that exists wins.
+Roots: key, message_id, tenant, kind, is_test, fields, record (all fields as JSON text), case, files, file (inside
+`for_each`), steps, parameters (queries). Names may contain dots themselves: the longest name that exists wins.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
@@ -42,15 +43,17 @@ def scope_of(record: CaseRecord, key: str, message_id: str) -> dict[str, Any]:
         "kind": record.kind,
         "is_test": record.is_test,
         "fields": record.fields,
+        "record": json.dumps(record.fields, ensure_ascii=False, default=as_text),
         "case": record.case,
-        "files": [file_scope(file) for file in record.files],
+        "files": [file_scope(file, number) for number, file in enumerate(record.files, start=1)],
         "steps": {},
     }
 
 
-def file_scope(file: AttachmentFile) -> dict[str, Any]:
-    """`{file.name}`, `.content_type`, `.role`, `.content` (bytes), `.size`, `.sha256` (hex)."""
+def file_scope(file: AttachmentFile, number: int) -> dict[str, Any]:
+    """`{file.number}` from 1, `.name`, `.content_type`, `.role`, `.content` (bytes), `.size`, `.sha256` (hex)."""
     return {
+        "number": number,
         "name": file.name,
         "content_type": file.content_type,
         "role": file.role,

@@ -65,6 +65,16 @@ class Office(Protocol):
         ...
 
 
+class Controlled(Protocol):
+    """What the control port needs."""
+
+    ledger: Ledger
+
+    def tell(self, order: dict[str, Any]) -> None:
+        """Follow an order."""
+        ...
+
+
 class Desk:
     """One office at work: its service listener (which may go down), its faults, its book."""
 
@@ -110,7 +120,7 @@ class _Server(ThreadingHTTPServer):
     allow_reuse_address = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler], desk: Desk) -> None:
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler], desk: Any) -> None:
         self.desk = desk
         super().__init__(address, handler)
 
@@ -272,11 +282,16 @@ def run(
     add(parser)
     options = parser.parse_args()
     desk = Desk(lambda ledger: make(ledger, options), options.port, options.state)
-    control = _Server(("127.0.0.1", options.control_port), _ControlHandler, desk)
+    control = control_server(desk, options.control_port)
     announce(options.port_file, {"port": desk.open(), "control": control.server_address[1]})
     if options.with_parent:
         end_with_parent()
     control.serve_forever(0.05)
+
+
+def control_server(desk: Controlled, port: int) -> ThreadingHTTPServer:
+    """The control port of anything that has a book and takes orders."""
+    return _Server(("127.0.0.1", port), _ControlHandler, desk)
 
 
 def announce(port_file: Path, ports: dict[str, int]) -> None:

@@ -1,0 +1,1 @@
+"""The staging tables to agree with a vendor, one DDL file for each database."""

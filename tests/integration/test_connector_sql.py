@@ -1,0 +1,381 @@
+"""The SQL connector against a real PostgreSQL, through a line that can be cut at COMMIT."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from connectors.base import LookUpFailed
+from connectors.registry import build
+from connectors.sql import SqlConnector
+from gateway.simulate.offices import staging
+from gateway.simulate.offices.client import Office
+from gateway.store.embedded import embedded
+from gateway.testing.samples import DOCUMENT, a_record
+from gateway.testing.steps import MemorySteps
+from schemas.delivery import Delivered, Refused, Repeat, Unreachable, Unsettled
+from schemas.errors import ConnectorError
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with embedded(tmp_path_factory.mktemp("pg")) as url:
+        staging.create(driver(url))
+        yield driver(url)
+
+
+@pytest.fixture(scope="module")
+def line(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    folder = sa.make_url(database).query["host"]
+    with Office("wire", tmp_path_factory.mktemp("wire"), "--to", f"{folder}/.s.PGSQL.5432") as office:
+        yield office
+
+
+@pytest.fixture
+def url(database: str, line: Office) -> str:
+    line.tell("up")
+    engine = sa.create_engine(database)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM brama_file")
+        connection.exec_driver_sql("DELETE FROM brama_case")
+    engine.dispose()
+    made = sa.make_url(database)
+    return made.set(host="127.0.0.1", port=line.port, query={}).render_as_string(hide_password=False)
+
+
+def driver(url: str) -> str:
+    return url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+
+@pytest.fixture
+def connector(url: str) -> Iterator[SqlConnector]:
+    made = connector_for(url)
+    yield made
+    made.close()
+
+
+def connector_for(url: str, **changes: Any) -> SqlConnector:
+    options: dict[str, Any] = {
+        "url": url,
+        "table": "brama_case",
+        "columns": staging.COLUMNS,
+        "files": staging.FILES,
+        "timeout_s": 3.0,
+        **changes,
+    }
+    made = build("sql", options)
+    assert isinstance(made, SqlConnector)
+    return made
+
+
+def deliver(connector: SqlConnector, key: str = "k-1", steps: MemorySteps | None = None, **changes: Any) -> Any:
+    return connector.deliver(a_record(key, **changes), key, steps or MemorySteps(connector.capabilities.repeat))
+
+
+def with_field(**changed: Any) -> dict[str, Any]:
+    return {**a_record().fields, **changed}
+
+
+def test_a_case_and_its_documents_are_written_in_one_transaction(connector: SqlConnector, database: str) -> None:
+    assert deliver(connector) == Delivered("k-1")
+
+    [row] = staging.read(database, "SELECT * FROM brama_case")
+    assert row["surname"] == "Łękołodzka-Żdźbło"
+    assert row["total"] == Decimal("1234.50")
+    assert row["received_on"] == date(2026, 3, 31)
+    files = staging.read(database, "SELECT * FROM brama_file ORDER BY file_no")
+    assert [file["role"] for file in files] == ["document", "attachment"]
+    assert bytes(files[0]["content"]) == DOCUMENT
+
+
+def test_repeating_is_safe(connector: SqlConnector, database: str) -> None:
+    assert connector.capabilities.repeat is Repeat.SAFE
+
+    assert [deliver(connector) for _ in range(3)] == [Delivered("k-1")] * 3
+    assert staging.keys(database) == {"k-1": 1}
+
+
+def test_a_commit_that_was_not_heard_is_settled_by_asking(connector: SqlConnector, line: Office, database: str) -> None:
+    connector.check()
+    steps = MemorySteps(Repeat.SAFE)
+    line.tell("cut_after", match="COMMIT")
+
+    outcome = deliver(connector, steps=steps)
+
+    assert isinstance(outcome, Unsettled)
+    assert outcome.code == "sql.commit_lost"
+    assert connector.find("k-1") == "k-1"
+    assert isinstance(deliver(connector, steps=steps.next_attempt()), Delivered)
+    assert staging.keys(database) == {"k-1": 1}
+
+
+def test_a_commit_that_never_arrived_is_found_to_be_missing(
+    connector: SqlConnector, line: Office, database: str
+) -> None:
+    connector.check()
+    steps = MemorySteps(Repeat.SAFE)
+    line.tell("cut_before", match="COMMIT")
+
+    assert isinstance(deliver(connector, steps=steps), Unsettled)
+    assert connector.find("k-1") is None
+    assert isinstance(deliver(connector, steps=steps.next_attempt()), Delivered)
+    assert staging.keys(database) == {"k-1": 1}
+
+
+def test_a_line_lost_before_commit_has_written_nothing(connector: SqlConnector, line: Office, database: str) -> None:
+    connector.check()
+    line.tell("cut_after", match="INSERT INTO brama_file")
+
+    outcome = deliver(connector)
+
+    assert isinstance(outcome, Unreachable)
+    assert outcome.code == "sql.interrupted"
+    assert staging.keys(database) == {}
+
+
+def test_a_database_that_is_down_was_surely_not_reached(url: str, line: Office) -> None:
+    connector = connector_for(url)
+    line.tell("down")
+
+    outcome = deliver(connector)
+    line.tell("up")
+
+    assert isinstance(outcome, Unreachable)
+    assert outcome.code == "sql.unreachable"
+    assert isinstance(deliver(connector), Delivered)
+    connector.close()
+
+
+def test_a_look_up_that_fails_says_nothing(url: str, line: Office) -> None:
+    connector = connector_for(url)
+    line.tell("down")
+
+    with pytest.raises(LookUpFailed):
+        connector.find("k-1")
+    line.tell("up")
+
+
+def test_every_value_that_does_not_fit_is_told_and_nothing_is_written(connector: SqlConnector, database: str) -> None:
+    fields = with_field(surname="Ł" * 121, total=Decimal("1.234"), year="dwa tysiące", received_on="31.03.2026")
+
+    outcome = deliver(connector, fields=fields)
+
+    assert isinstance(outcome, Refused)
+    assert outcome.code == "record.violations"
+    for part in (
+        "surname: rule.too_long (121/120)", "total: rule.scale (3/2)", "tax_year: rule.type", "received_on: rule.type"
+    ):  # fmt: skip
+        assert part in outcome.text
+    assert "ŁŁŁ" not in outcome.text
+    assert staging.keys(database) == {}
+
+
+def test_a_character_the_database_cannot_hold_is_refused_before_writing(url: str, database: str) -> None:
+    connector = connector_for(url, charset="cp1250")
+
+    outcome = deliver(connector, fields=with_field(surname="Ștefan 中"))
+
+    assert isinstance(outcome, Refused)
+    assert "surname: rule.charset (U+0218 U+4E2D/cp1250)" in outcome.text
+    assert staging.keys(database) == {}
+    connector.close()
+
+
+def test_a_record_without_a_required_value_is_refused(url: str) -> None:
+    connector = connector_for(url, columns={**staging.COLUMNS, "title": "{fields.nowhere}"})
+
+    assert deliver(connector) == Refused("record.incomplete", "fields.nowhere")
+    connector.close()
+
+
+def test_a_required_column_nobody_fills_is_told(url: str) -> None:
+    columns = {name: value for name, value in staging.COLUMNS.items() if name != "kind"}
+    connector = connector_for(url, columns=columns)
+
+    outcome = deliver(connector)
+
+    assert outcome == Refused("record.violations", "kind: rule.required")
+    connector.close()
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"table": "nowhere"}, "sql.statement_wrong"),
+        ({"columns": {"nowhere": "{key}"}}, "sql.statement_wrong"),
+        ({"key_column": "title"}, "sql.key_not_unique"),
+    ],
+)
+def test_a_table_that_is_not_as_agreed_is_for_the_administrator(url: str, changes: dict[str, Any], code: str) -> None:
+    connector = connector_for(url, **changes)
+
+    outcome = deliver(connector)
+
+    assert isinstance(outcome, Unreachable)
+    assert outcome.code == code
+    with pytest.raises(ConnectorError) as refused:
+        connector.check()
+    assert refused.value.code == code
+    connector.close()
+
+
+def test_check_writes_nothing(connector: SqlConnector, database: str) -> None:
+    connector.check()
+
+    assert staging.keys(database) == {}
+
+
+def run(database: str, *statements: str) -> None:
+    engine = sa.create_engine(database)
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+
+
+PROCEDURE = """
+CREATE OR REPLACE FUNCTION przyjmij(klucz varchar, nazwisko varchar, kwota numeric)
+RETURNS TABLE (status integer, komunikat varchar, numer varchar) LANGUAGE plpgsql AS $$
+BEGIN
+    IF nazwisko = 'WYJĄTEK' THEN RAISE EXCEPTION 'Kartoteka zablokowana'; END IF;
+    INSERT INTO brama_case (brama_key, tenant, kind, is_test, surname, total, record)
+        VALUES (klucz, '9999011', 'x', 0, nazwisko, kwota, '{}');
+    IF nazwisko = 'ODMOWA' THEN RETURN QUERY SELECT 0, 'Brak podatnika'::varchar, NULL::varchar;
+    ELSE RETURN QUERY SELECT 1, 'OK'::varchar, ('P/' || klucz)::varchar; END IF;
+END $$
+"""
+
+
+@pytest.fixture
+def procedure(url: str, database: str) -> Iterator[SqlConnector]:
+    run(database, PROCEDURE)
+    made = build(
+        "sql",
+        {
+            "url": url,
+            "timeout_s": 3.0,
+            "procedure": {
+                "name": "przyjmij",
+                "arguments": {"klucz": "{key}", "nazwisko": "{fields.surname}", "kwota": "{fields.total?}"},
+                "status_column": "status",
+                "message_column": "komunikat",
+                "reference_column": "numer",
+            },
+            "find": "SELECT 'P/' || brama_key FROM brama_case WHERE brama_key = :key",
+        },
+    )
+    assert isinstance(made, SqlConnector)
+    yield made
+    made.close()
+
+
+def test_a_procedure_is_called_and_its_number_kept(procedure: SqlConnector, database: str) -> None:
+    assert procedure.capabilities.repeat is Repeat.FINDABLE
+    assert deliver(procedure) == Delivered("P/k-1")
+    assert procedure.find("k-1") == "P/k-1"
+    assert staging.keys(database) == {"k-1": 1}
+
+
+@pytest.mark.parametrize(("surname", "text"), [("ODMOWA", "Brak podatnika"), ("WYJĄTEK", "Kartoteka zablokowana")])
+def test_a_procedure_that_says_no_leaves_nothing_behind(
+    procedure: SqlConnector, database: str, surname: str, text: str
+) -> None:
+    outcome = deliver(procedure, fields=with_field(surname=surname))
+
+    assert isinstance(outcome, Refused)
+    assert outcome.code == "sql.office_refused"
+    assert text in outcome.text
+    assert staging.keys(database) == {}
+
+
+def test_a_key_the_procedure_refuses_twice_counts_as_delivered(procedure: SqlConnector, database: str) -> None:
+    deliver(procedure)
+
+    assert deliver(procedure) == Delivered("P/k-1")
+    assert staging.keys(database) == {"k-1": 1}
+
+
+def test_a_procedure_whose_commit_was_lost_is_asked_about(procedure: SqlConnector, line: Office, database: str) -> None:
+    steps = MemorySteps(Repeat.FINDABLE)
+    line.tell("cut_after", match="COMMIT")
+
+    assert isinstance(deliver(procedure, steps=steps), Unsettled)
+    assert deliver(procedure, steps=steps.next_attempt()) == Delivered("P/k-1")
+    assert staging.keys(database) == {"k-1": 1}
+
+
+def test_dues_are_asked_with_the_day_they_are_for(url: str, connector: SqlConnector) -> None:
+    deliver(connector)
+    asking = connector_for(
+        url, queries={"dues": "SELECT surname, total FROM brama_case WHERE tenant = :party AND received_on <= :as_of"}
+    )
+
+    answer = asking.query("dues", party="9999011", as_of=date(2026, 12, 31))
+
+    assert answer.rows == ({"surname": "Łękołodzka-Żdźbło", "total": Decimal("1234.50")},)
+    assert answer.as_of.tzinfo is not None
+    assert asking.query("dues", party="9999011", as_of=date(2020, 1, 1)).rows == ()
+    asking.close()
+
+
+def test_a_query_nobody_configured_is_refused(connector: SqlConnector) -> None:
+    with pytest.raises(LookUpFailed):
+        connector.query("dues")
+
+
+def test_two_workers_with_one_case_write_it_once(connector: SqlConnector, database: str) -> None:
+    outcomes: list[Any] = []
+    threads = [threading.Thread(target=lambda: outcomes.append(deliver(connector))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert outcomes == [Delivered("k-1")] * 4
+    assert staging.keys(database) == {"k-1": 1}
+
+
+def test_a_lock_held_by_the_office_ends_in_time_and_writes_nothing(url: str, database: str) -> None:
+    connector = connector_for(url, timeout_s=0.5)
+    connector.check()
+    engine = sa.create_engine(database)
+    with engine.connect() as office, office.begin():
+        office.exec_driver_sql("LOCK TABLE brama_case IN ACCESS EXCLUSIVE MODE")
+        outcome = deliver(connector)
+    engine.dispose()
+
+    assert isinstance(outcome, Unreachable)
+    assert outcome.code == "sql.interrupted"
+    assert staging.keys(database) == {}
+    connector.close()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"url": "postgresql://x/y"},
+        {"url": "postgresql://x/y", "table": "a", "procedure": {"name": "b", "arguments": {}}},
+        {"url": "access://x/y", "table": "a"},
+        {"url": "not a url", "table": "a"},
+        {"url": "postgresql://x/y", "procedure": {"name": "b; DROP TABLE x", "arguments": {}}},
+    ],
+)
+def test_options_that_cannot_work_are_refused_when_saved(options: dict[str, Any]) -> None:
+    with pytest.raises(ConnectorError) as refused:
+        build("sql", options)
+
+    assert refused.value.code == "connector.options_wrong"
+
+
+def test_the_line_of_the_tests_can_be_started_twice(tmp_path: Path) -> None:
+    with Office("wire", tmp_path, "--to", "127.0.0.1:1") as line:
+        port = line.port
+        line.restart()
+        assert line.port == port
