@@ -35,6 +35,7 @@ ROLES: dict[str, str] = {
     "gateway.store": "store",
     "gateway.transport": "transport",
     "gateway.tools": "tools",
+    "gateway.upo": "wiring",
     "gateway.steps": "tools",
     "gateway.intake": "step",
     "gateway.signatures": "signatures",
@@ -76,6 +77,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "receipts": _LOW | {"signatures"},  # a receipt is checked by its signature
     "tools": _STORED,
     "step": _STORED | {"transport", "receipts"},
+    "wiring": _STEPS,
     "flow": _STEPS,
     "engine": _STEPS | {"flow", "engine"},
     "operations": _STEPS | {"flow", "engine", "operations"},

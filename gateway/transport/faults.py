@@ -34,6 +34,7 @@ FAULTS: dict[str, FaultKind] = {
     "intake.body_too_large": FaultKind(120, "Client", 413),
     "intake.body_timeout": FaultKind(121, "Client"),
     "intake.quarantine_full": FaultKind(130, "Client"),
+    "intake.still_deciding": FaultKind(131, "Server"),
     "intake.busy": FaultKind(200, "Server"),
     "store.unavailable": FaultKind(201, "Server"),
     "brama.error": FaultKind(299, "Server"),
