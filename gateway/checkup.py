@@ -67,7 +67,7 @@ def _gateway(config: Config, lang: str) -> Iterator[Problem]:
         yield _problem("receipt.key", lang, ConfigError([]), "checkup.no_seal")
     elif config.gateway.receipt.key is not None:
         key = config.path(config.gateway.receipt.key)
-        yield from _tried("receipt", lang, lambda: SealKey.load(key, _password(config)))
+        yield from _tried("receipt", lang, lambda: SealKey.from_pkcs12(key, _password(config)))
     if config.gateway.environment == "production":
         yield from _production(config, lang)
 

@@ -126,7 +126,7 @@ def receipt_verify(
     from gateway import receipt as step
 
     answer = step.check_receipt(file.read_bytes(), document.read_bytes(), _trust(trust, config))
-    shown = {"binding": answer.binding, "document_sha256": sha256(document.read_bytes())}
+    shown: dict[str, Any] = {"binding": answer.binding, "document_sha256": sha256(document.read_bytes())}
     shown["verification"] = answer.verification.to_json()
     if json_:
         show_json(shown)
