@@ -47,8 +47,11 @@ def check(document: bytes, forms: Forms, mappings: Mappings | None = None, on: d
         code = "form.unknown" if namespace else "form.no_namespace"
         return Validation(None, (finding(code, Severity.ERROR, None, 1, namespace=namespace[:200]),))
     tables = mappings if mappings is not None else packaged()
-    found = [*_against_schema(tree, form, forms), *_beyond_schema(tree.getroot(), form, tables, on)]
-    return Validation(form.info, tuple(_without_echo(_weighed(found, form))))
+    departures = _against_schema(tree, form, forms)
+    further = _beyond_schema(tree.getroot(), form, tables, on)
+    if departures:  # whatever is missing is missing there already
+        further = (item for item in further if item.code != "check.required_missing")
+    return Validation(form.info, tuple(_without_echo(_weighed([*departures, *further], form))))
 
 
 def _unreadable(error: DocumentUnreadable) -> Finding:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from lxml import etree
 
@@ -159,8 +159,7 @@ def _place(node: Any) -> Any:
 
 def line_of(element: etree._Element) -> int | None:
     """The element's line in the original file."""
-    line = element.sourceline
-    return line if isinstance(line, int) else None
+    return cast("int | None", element.sourceline)  # lxml's stubs leave its type open
 
 
 def _own_text(element: etree._Element) -> bool:

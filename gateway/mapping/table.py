@@ -188,9 +188,16 @@ class _Compiler:
 
 
 def line_of(text: str, key: str) -> int:
-    """Line (1-based) where a key or table of this name first stands, 0 if it cannot be told."""
-    found = re.search(rf'(?m)^.*(?<![\w."]){re.escape(key)}(?![\w.])', text) or re.search(re.escape(key), text)
-    return text.count("\n", 0, found.end()) + 1 if found else 0
+    """Line (1-based) of the table or key of this name, 0 if it cannot be told."""
+    name = rf'"?{re.escape(key)}"?'
+    shapes = (
+        rf"^\[+(?:each\.)?field\.{name}\]",
+        rf"^{name}\s*=",
+        rf'^target\s*=\s*"{re.escape(key)}"',
+        rf"^\[+{name}\]",
+    )
+    found = next((hit for shape in shapes if (hit := re.search(shape, text, re.MULTILINE))), None)
+    return text.count("\n", 0, found.start()) + 1 if found else 0
 
 
 def _toml(path: Path) -> tuple[dict[str, Any], str]:
