@@ -12,8 +12,10 @@
     ├── FormError                    the form catalogue or a schema is wrong (ours, not the citizen's)
     ├── MappingError                 a mapping table is wrong, or does not fit the document
     ├── ReceiptError                 a receipt cannot be read, built or signed
+    ├── TrustError                   revocation data, a trusted list, a time-stamp or a key cannot be had or believed
     ├── ConfigError                  configuration is missing or wrong; carries every problem found
     ├── ConnectorError               a connector is unknown or its options are wrong
+    ├── AnswerError                  an answer to a citizen cannot be made: a template, its data, or its step
     └── OperationRefused             an operator asked for what the state does not allow
 
 Each class has a stable `code`: stored, searched, documented. The Polish text shown to a person is looked up by it
@@ -107,6 +109,12 @@ class ReceiptError(BramaError):
     code = "receipt.error"
 
 
+class TrustError(BramaError):
+    """Revocation data, a trusted list, a time-stamp or a signing key cannot be had, or cannot be believed."""
+
+    code = "trust.error"
+
+
 class ConfigError(BramaError):
     """Configuration is missing or wrong. `problems` holds every problem found, one sentence each."""
 
@@ -121,6 +129,12 @@ class ConnectorError(BramaError):
     """A connector is unknown, or its options do not fit."""
 
     code = "connector.error"
+
+
+class AnswerError(BramaError):
+    """An answer (statement, certificate, letter) cannot be made. Codes: `answer.*`."""
+
+    code = "answer.error"
 
 
 class OperationRefused(BramaError):

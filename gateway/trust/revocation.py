@@ -94,14 +94,14 @@ def status_of(
 ) -> CertificateStatus:
     """Weigh everything that is known about `certificate`, which is in `path` below the anchor."""
     name = fingerprint(certificate.dump())
-    answers, cause = _answers(certificate, path, evidence)
-    gone = [answer for answer in answers if answer.revoked_at is not None and answer.reason != "certificate_hold"]
+    found, cause = answers(certificate, path, evidence)
+    gone = [answer for answer in found if answer.revoked_at is not None and answer.reason != "certificate_hold"]
     if gone:  # a revocation is for good: the earliest date anybody states counts, however old the statement
         answer = min(gone, key=lambda item: item.revoked_at or item.this_update)
         before = answer.revoked_at is not None and answer.revoked_at <= poe
         return _status(name, Standing.REVOKED if before else Standing.REVOKED_LATER, answer)
-    usable = [answer for answer in answers if _current(answer, at, poe, policy)]
-    if answers and not usable:
+    usable = [answer for answer in found if _current(answer, at, poe, policy)]
+    if found and not usable:
         cause = "stale"
     newest = max(usable, key=lambda item: item.this_update, default=None)
     if newest is None:
@@ -125,7 +125,7 @@ def run(task: Coroutine[Any, Any, _T]) -> _T:
     raise RuntimeError("path validation tried to wait for something outside")
 
 
-def _answers(certificate: asn1_x509.Certificate, path: ValidationPath, evidence: Evidence) -> tuple[list[Answer], str]:
+def answers(certificate: asn1_x509.Certificate, path: ValidationPath, evidence: Evidence) -> tuple[list[Answer], str]:
     """Authentic answers about this certificate, and why there are none."""
     found: list[Answer] = []
     cause = "none"

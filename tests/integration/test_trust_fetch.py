@@ -1,0 +1,366 @@
+"""The fetching client and the revocation source against live responders on loopback."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+
+from gateway.simulate import authorities, pki
+from gateway.simulate.authorities import Revoked, pointers
+from gateway.simulate.pki import Identity
+from gateway.simulate.responders import Responders
+from gateway.trust.cache import EvidenceCache, Kept
+from gateway.trust.fetch import FetchClient, FetchPolicy
+from gateway.trust.service import TrustService
+from gateway.trust.source import RevocationSource, load_bundle
+from gateway.trust.verdict import Anchor, RevocationEvidence, Standing, TrustVerdict
+from schemas.errors import TrustError
+from schemas.texts import all_texts
+from schemas.verification import Indication, Reason
+from tests.trust_pki import DAY, HOUR, MINUTE, T, World, world
+
+
+@pytest.fixture
+def web() -> Iterator[Responders]:
+    with Responders() as running:
+        yield running
+
+
+@pytest.fixture
+def w() -> World:
+    return world()
+
+
+class Office:
+    """A person whose certificate points at the live responders; root and authority publish lists there."""
+
+    def __init__(self, w: World, web: Responders) -> None:
+        self.w, self.web = w, web
+        root_list = pointers(crl_url=web.url("/root.crl"))
+        self.root = w.root
+        self.ca = _authority(w.root, root_list)
+        self.responder = authorities.ocsp_responder(self.ca, at=T)
+        self.person = pki.qualified_person(
+            "JAN", "TESTOWY", "80010112340", self.ca, at=T, key=pki.new_key("p256"),
+            extensions=pointers(web.url("/ocsp"), web.url("/ca.crl")),
+        )  # fmt: skip
+        web.serve("/root.crl", authorities.crl(w.root, at=T - HOUR, valid_for=30 * DAY))
+        self.lists()
+        self.answers()
+        self.client = FetchClient(FetchPolicy(frozenset({web.host}), timeout_s=2.0, max_bytes=500_000))
+        self.source = RevocationSource(self.client)
+
+    def lists(self, *revoked: Revoked, at: datetime = T - HOUR, **how: object) -> None:
+        self.web.serve("/ca.crl", authorities.crl(self.ca, revoked, at=at), **how)
+
+    def answers(
+        self, revoked: Revoked | None = None, at: datetime = T, responder: Identity | None = None, **how: object
+    ) -> None:
+        def answer(body: bytes) -> bytes:
+            asked = ocsp.load_der_ocsp_request(body)
+            assert asked.serial_number == self.person.certificate.serial_number
+            return authorities.ocsp_answer(
+                self.person.certificate, self.ca.certificate, responder or self.responder, at=at, revoked=revoked
+            )
+
+        self.web.serve("/ocsp", answer, **how)
+
+    def no_ocsp(self) -> None:
+        self.web.serve("/ocsp", b"", status=503)
+
+    def ask(self, at: datetime = T, poe: datetime | None = None) -> tuple[TrustVerdict, tuple[Reason, ...]]:
+        service = TrustService(lambda _: (Anchor(self.root.certificate),), self.source)
+        return service.explain(self.person.certificate, [self.ca.certificate], at=at, poe=poe)
+
+
+def _authority(root: Identity, extensions: tuple[tuple[x509.ExtensionType, bool], ...]) -> Identity:
+    """An authority below `root` whose certificate carries further extensions."""
+    key = pki.new_key("p256")
+    builder = pki._builder(pki.name("TEST CA w sieci", "TEST"), root.certificate.subject, key, T)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    builder = builder.add_extension(pki._usage(key_cert_sign=True, crl_sign=True), critical=True)
+    for extension, critical in extensions:
+        builder = builder.add_extension(extension, critical=critical)
+    return pki._sign(builder, key, root)
+
+
+@pytest.fixture
+def office(w: World, web: Responders) -> Office:
+    return Office(w, web)
+
+
+def problems(found: tuple[Reason, ...]) -> list[str]:
+    return [reason.code for reason in found]
+
+
+# --- what is fetched decides
+
+
+def test_a_good_answer_from_the_live_responder_passes(office: Office) -> None:
+    verdict, noted = office.ask()
+    assert verdict.passed
+    assert (verdict.statuses[0].source, verdict.statuses[1].source) == ("ocsp", "crl")
+    assert noted == ()
+    assert office.web.asked == ["POST /ocsp", "GET /root.crl"]
+
+
+def test_lists_are_used_where_the_responder_is_down(office: Office) -> None:
+    office.no_ocsp()
+    verdict, noted = office.ask()
+    assert verdict.passed
+    assert verdict.statuses[0].source == "crl"
+    assert problems(noted) == ["trust.fetch_status"]
+
+
+def test_revoked_before_the_signature_existed(office: Office) -> None:
+    office.answers(Revoked(office.person.certificate, T - DAY))
+    verdict, _ = office.ask()
+    assert (verdict.indication, verdict.sub_indication) == (Indication.INDETERMINATE, "REVOKED_NO_POE")
+
+
+def test_revoked_after_the_signature_existed(office: Office) -> None:
+    office.answers(Revoked(office.person.certificate, T + HOUR), at=T + DAY)
+    verdict, _ = office.ask(at=T + DAY, poe=T)
+    assert verdict.passed
+    assert verdict.statuses[0].standing is Standing.REVOKED_LATER
+
+
+def test_a_stale_answer_and_a_stale_list_leave_it_open(office: Office) -> None:
+    office.answers(at=T - 9 * DAY)
+    office.lists(at=T - 9 * DAY)
+    verdict, _ = office.ask()
+    assert verdict.sub_indication == "TRY_LATER"
+
+
+def test_a_foreign_responders_answer_is_useless_and_the_list_decides(office: Office, w: World) -> None:
+    office.answers(responder=w.responder)
+    verdict, noted = office.ask()
+    assert problems(noted) == ["trust.fetch_useless"]
+    assert verdict.statuses[0].source == "crl"
+
+
+def test_a_forged_list_is_useless_and_is_not_cached(office: Office, web: Responders) -> None:
+    office.no_ocsp()
+    web.serve("/ca.crl", authorities.crl(office.ca, at=T, key=pki.new_key("p256")))
+    verdict, noted = office.ask()
+    assert verdict.sub_indication == "TRY_LATER"
+    assert problems(noted) == ["trust.fetch_status", "trust.fetch_useless"]
+
+    office.lists()
+    assert office.ask()[0].passed
+
+
+def test_nothing_reachable_is_try_later_never_an_error(office: Office, web: Responders) -> None:
+    for path in ("/ocsp", "/ca.crl", "/root.crl"):
+        web.serve(path, b"", status=500)
+    verdict, noted = office.ask()
+    assert verdict.sub_indication == "TRY_LATER"
+    assert set(problems(noted)) == {"trust.fetch_status"}
+
+
+# --- what is kept
+
+
+def test_a_second_question_is_answered_from_the_cache(office: Office) -> None:
+    office.ask()
+    before = office.web.asked
+    assert office.ask(at=T + MINUTE, poe=T)[0].passed
+    assert office.web.asked == before
+
+
+def test_a_newer_signature_is_asked_about_again(office: Office) -> None:
+    office.ask()
+    office.answers(at=T + MINUTE)
+    office.ask(at=T + MINUTE, poe=T + MINUTE)
+    assert office.web.asked.count("POST /ocsp") == 2
+    assert office.web.asked.count("GET /root.crl") == 1
+
+
+def test_a_cached_answer_still_valid_helps_when_the_responder_fails(office: Office, web: Responders) -> None:
+    office.ask()
+    for path in ("/ocsp", "/ca.crl", "/root.crl"):
+        web.serve(path, b"", status=500)
+    verdict, _ = office.ask(at=T + 50 * MINUTE, poe=T)
+    assert verdict.passed
+
+
+def test_a_failing_responder_is_left_alone_for_a_while(office: Office) -> None:
+    office.no_ocsp()
+    office.ask()
+    _, noted = office.ask(at=T + MINUTE / 2)
+    assert problems(noted) == ["trust.fetch_failed_lately"]
+    assert office.web.asked.count("POST /ocsp") == 1
+    office.ask(at=T + 2 * MINUTE)
+    assert office.web.asked.count("POST /ocsp") == 2
+
+
+def test_the_cache_outlives_the_process_in_a_folder(office: Office, tmp_path: Path) -> None:
+    office.source = RevocationSource(office.client, EvidenceCache(tmp_path))
+    office.ask()
+    office.source = RevocationSource(None, EvidenceCache(tmp_path))
+    assert office.ask(at=T + MINUTE, poe=T)[0].passed
+
+
+def test_the_cache_stays_bounded_in_memory_and_on_disk(office: Office, tmp_path: Path) -> None:
+    cache = EvidenceCache(tmp_path, max_bytes=5000)
+    office.source = RevocationSource(office.client, cache)
+    for hour in range(12):
+        office.answers(at=T + hour * MINUTE)
+        office.ask(at=T + hour * MINUTE)
+    for number in range(20):
+        cache.put(b"%d" % number, Kept(b"x" * 1000, T, T + HOUR, T + HOUR))
+    assert sum(file.stat().st_size for file in tmp_path.glob("*.der")) <= 5000
+    assert cache.get(b"19", T) is not None
+    assert cache.get(b"0", T) is None
+    assert cache.get(b"19", T + 2 * HOUR) is None
+
+
+# --- bundles
+
+
+def test_a_bundle_answers_without_any_network(office: Office, tmp_path: Path) -> None:
+    (tmp_path / "root.crl").write_bytes(authorities.crl(office.root, at=T - HOUR, valid_for=30 * DAY))
+    listed = x509.load_der_x509_crl(authorities.crl(office.ca, at=T - HOUR))
+    (tmp_path / "ca.crl").write_bytes(listed.public_bytes(Encoding.PEM))
+    (tmp_path / "README.txt").write_text("nie jest dowodem", encoding="utf-8")
+    office.source = RevocationSource(None, bundle=load_bundle(tmp_path))
+    verdict, noted = office.ask()
+    assert verdict.passed
+    assert set(problems(noted)) == {"trust.fetch_offline"}
+    assert office.web.asked == []
+
+
+def test_a_missing_or_too_large_bundle_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TrustError) as missing:
+        load_bundle(tmp_path / "nie-ma")
+    assert missing.value.code == "trust.bundle_missing"
+    (tmp_path / "a.crl").write_bytes(b"x" * 100)
+    with pytest.raises(TrustError) as large:
+        load_bundle(tmp_path, max_bytes=99)
+    assert large.value.code == "trust.bundle_too_large"
+    assert load_bundle(tmp_path) == RevocationEvidence(crls=(b"x" * 100,))
+
+
+# --- what is never done
+
+
+def refused(client: FetchClient, url: str) -> str:
+    with pytest.raises(TrustError) as error:
+        client.get(url)
+    assert error.value.code in all_texts()
+    return error.value.code
+
+
+def test_a_host_outside_the_list_is_never_contacted(web: Responders) -> None:
+    client = FetchClient(FetchPolicy.of(["crl.example.pl"]))
+    assert refused(client, web.serve("/x.crl", b"data")) == "trust.fetch_not_allowed"
+    assert web.asked == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "file:///etc/passwd",
+        "ldap://{host}/cn=crl",
+        "ftp://{host}/x.crl",
+        "http://someone@{host}/x.crl",
+        "http://{host}:80/x.crl",
+        "http://{host}.example.pl/x.crl",
+        "http://{host}/x.crl\r\nHost: other",
+        "//{host}/x.crl",
+        "http://[::1/x.crl",
+        "",
+    ],
+)
+def test_other_schemes_and_disguises_are_refused(web: Responders, url: str) -> None:
+    client = FetchClient(FetchPolicy.of([web.host]))
+    assert refused(client, url.replace("{host}", web.host)) == "trust.fetch_not_allowed"
+    assert web.asked == []
+
+
+def test_a_name_listed_without_port_means_the_usual_port_only(web: Responders) -> None:
+    assert refused(FetchClient(FetchPolicy.of(["127.0.0.1"])), web.serve("/x", b"")) == "trust.fetch_not_allowed"
+    assert web.asked == []
+
+
+def test_a_redirect_within_the_list_is_followed(web: Responders) -> None:
+    web.serve("/new.crl", b"list")
+    client = FetchClient(FetchPolicy.of([web.host]))
+    assert client.get(web.serve("/old.crl", b"", redirect="/new.crl")) == b"list"
+
+
+def test_a_redirect_to_elsewhere_is_not_followed(web: Responders) -> None:
+    with Responders() as elsewhere:
+        target = elsewhere.serve("/x.crl", b"list")
+        client = FetchClient(FetchPolicy.of([web.host]))
+        assert refused(client, web.serve("/old.crl", b"", redirect=target)) == "trust.fetch_not_allowed"
+        assert refused(client, web.serve("/file", b"", redirect="file:///etc/passwd")) == "trust.fetch_not_allowed"
+        assert elsewhere.asked == []
+
+
+def test_a_redirect_loop_ends(web: Responders) -> None:
+    client = FetchClient(FetchPolicy.of([web.host]))
+    assert refused(client, web.serve("/loop", b"", redirect="/loop")) == "trust.fetch_redirects"
+    assert len(web.asked) == 4
+
+
+def test_a_question_is_not_redirected(web: Responders) -> None:
+    web.serve("/new", b"answer")
+    client = FetchClient(FetchPolicy.of([web.host]))
+    with pytest.raises(TrustError, match="fetch_status"):
+        client.post(web.serve("/ocsp", b"", redirect="/new"), b"question", "application/ocsp-request")
+
+
+def test_a_huge_answer_is_cut_off(web: Responders) -> None:
+    client = FetchClient(FetchPolicy(frozenset({web.host}), max_bytes=100_000))
+    assert refused(client, web.serve("/huge.crl", b"x" * 100_001)) == "trust.fetch_too_large"
+    assert client.get(web.serve("/large.crl", b"x" * 100_000)) == b"x" * 100_000
+
+
+def test_a_slow_answer_is_given_up(web: Responders) -> None:
+    client = FetchClient(FetchPolicy(frozenset({web.host}), timeout_s=0.2))
+    assert refused(client, web.serve("/slow.crl", b"x", delay_s=5)) == "trust.fetch_too_slow"
+
+
+def test_an_answer_that_drips_is_given_up_though_every_byte_is_in_time(web: Responders) -> None:
+    client = FetchClient(FetchPolicy(frozenset({web.host}), timeout_s=0.3))
+    assert refused(client, web.serve("/drip.crl", b"x" * 100, drip_s=0.05)) == "trust.fetch_too_slow"
+
+
+def test_a_body_shorter_than_declared_is_no_answer(web: Responders) -> None:
+    client = FetchClient(FetchPolicy(frozenset({web.host}), timeout_s=0.5))
+    assert refused(client, web.serve("/short.crl", b"x" * 10, declared_length=20)) in {
+        "trust.fetch_failed",
+        "trust.fetch_too_slow",
+    }
+
+
+def test_an_unreachable_host_is_a_failure_with_its_name_only() -> None:
+    with Responders() as gone:
+        url, host = gone.url("/ocsp/secret?token=1"), gone.host
+    with pytest.raises(TrustError) as error:
+        FetchClient(FetchPolicy.of([host])).get(url)
+    assert error.value.code == "trust.fetch_failed"
+    assert "secret" not in str(error.value)
+
+
+def test_a_proxy_is_asked_instead_of_the_host(web: Responders) -> None:
+    web.serve("http://crl.example.pl/x.crl", b"through the proxy")
+    client = FetchClient(FetchPolicy(frozenset({"crl.example.pl"}), proxy=f"http://{web.host}"))
+    assert client.get("http://crl.example.pl/x.crl") == b"through the proxy"
+
+
+def test_proxies_of_the_environment_are_ignored(web: Responders, tmp_path: Path) -> None:
+    previous = os.environ.get("http_proxy")
+    os.environ["http_proxy"] = "http://127.0.0.1:9"
+    try:
+        assert FetchClient(FetchPolicy.of([web.host])).get(web.serve("/x", b"direct")) == b"direct"
+    finally:
+        os.environ.pop("http_proxy") if previous is None else os.environ.update(http_proxy=previous)
