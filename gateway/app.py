@@ -9,24 +9,29 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+from starlette.applications import Starlette
+
 from connectors import registry
-from gateway import mapper, policy, signatures, validate
-from gateway.clock import SystemClock
-from gateway.config import Config, FormPolicy, resolve_secrets, secret
+from gateway import flow, mapper, policy, signatures, upo, validate
+from gateway.clock import Clock, SystemClock
+from gateway.config import Config, FormPolicy, load, resolve_secrets, secret
 from gateway.forms import Forms
 from gateway.policy import Rules
+from gateway.receipt import SealKey, issue_upp
 from gateway.store.database import Store
 from gateway.store.embedded import default_folder, embedded
 from gateway.store.schema import check_schema, migrate
 from gateway.tools import Office, Tools
-from schemas.errors import ConnectorError
+from gateway.web.server import application
+from schemas.errors import ConnectorError, ReceiptError
 from schemas.finding import FormInfo
 from schemas.receipt import Receipt
 from schemas.submission import Submission
 
-__all__ = ["Tools", "make_tools", "open_store", "open_tools"]
+__all__ = ["Tools", "make_tools", "open_store", "open_tools", "web"]
 
 REHEARSAL = "rehearsal"
 
@@ -143,5 +148,31 @@ def _record(mappings: mapper.Mappings, case_json: dict[str, Any], name: str) -> 
     return mapper.to_record(case_json, mappings.record(name))
 
 
-def _sealer(config: Config, clock: SystemClock) -> Callable[[Submission], Receipt | None]:
-    return lambda submission: None
+def _sealer(config: Config, clock: Clock) -> Callable[[Submission], Receipt | None]:
+    """Our seal, loaded once; without a key only channels whose receipts others issue can be served."""
+    settings = config.gateway.receipt
+    key = (
+        SealKey.from_pkcs12(config.path(settings.key), secret(settings.password, config.folder))
+        if settings.key
+        else None
+    )
+
+    def seal(submission: Submission) -> Receipt | None:
+        if settings.issue[submission.channel] != "own":
+            return None
+        if key is None:
+            raise ReceiptError("receipt.no_seal")
+        return issue_upp(upo.facts_of(submission, config), submission.document, key, clock.now())
+
+    return seal
+
+
+def web(tools: Tools | None = None) -> Starlette:
+    """The HTTP service. Without tools (one of several processes) it opens its own, for as long as the process lives."""
+    if tools is None:
+        tools = ExitStack().enter_context(open_tools(load(Path(os.environ["BRAMA_CONFIG"])), migrating=False))
+    return application(partial(flow.accept, tools=tools), tools.config.gateway, lambda: _ready(tools))
+
+
+def _ready(tools: Tools) -> None:
+    tools.store.ping()

@@ -17,7 +17,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import structlog
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection, RowMapping, func
 
 from connectors.base import LookUpFailed
 from gateway import retry
@@ -42,7 +42,7 @@ from schemas.delivery import (
     outcome_word,
 )
 from schemas.errors import BramaError, ConnectorError, MappingError, StoreUnavailable
-from schemas.submission import Decision, Submission
+from schemas.submission import Submission
 
 log = structlog.get_logger()
 
@@ -121,7 +121,7 @@ def attempt(delivery_id: UUID, tools: Tools) -> None:
 
 def _routes(submission: Submission, tools: Tools) -> list[tuple[str, str | None]]:
     """(connector, record mapping) of each hand-over this submission needs."""
-    if submission.decision is Decision.TEST:
+    if submission.is_test:
         return [(REHEARSAL, None)]
     tenant = tools.config.tenants.get(submission.tenant or "")
     if tenant is None or submission.form_namespace is None:
@@ -313,7 +313,7 @@ def _apply(transaction: Connection, row: RowMapping, outcome: Outcome, follows: 
         case Delivered(reference=reference, details=details):
             values |= {"reference": reference, "details": details, "in_doubt": False}
         case Unsettled():
-            values |= {"in_doubt": True}
+            values |= {"in_doubt": True, "doubt_since": func.now()}
         case _:
             values |= {"in_doubt": False}
     match follows:

@@ -57,6 +57,7 @@ def _recover(transaction: Connection, row: RowMapping) -> None:
         DeliveryState.UNSETTLED,
         fence=row["fence"] + 1,
         in_doubt=True,
+        doubt_since=row["lease_until"],
         due_at=at,
         last_code=WORKER_LOST,
         last_text=None,

@@ -139,3 +139,21 @@ async def _retry_stalled(app: App) -> None:
         for job in await app.job_manager.get_stalled_jobs(queue=jobs.QUEUE, seconds_since_heartbeat=STALLED_AFTER_S):
             await app.job_manager.retry_job(job)
         await asyncio.sleep(STALLED_AFTER_S / 3)
+
+
+def work_until_quiet(tools: Tools) -> None:
+    """Work in this thread until nothing is ready now; what is due later stays for later."""
+    while sweep.sweep(tools) + sweep.tick(tools) + _drain(tools):
+        pass
+
+
+def _drain(tools: Tools) -> int:
+    steps = {jobs.PROCESS: flow.process, jobs.DELIVER: flow.deliver}
+    done = 0
+    while True:
+        with tools.store.begin() as transaction:
+            job = jobs.take_one(transaction)
+        if job is None:
+            return done
+        steps[job[0]](job[1], tools)
+        done += 1

@@ -7,7 +7,6 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
-from uuid import UUID
 
 from sqlalchemy import select, text
 
@@ -97,16 +96,10 @@ class Gateway:
     def work_one(self) -> bool:
         """Take one wake-up and do it; False if there is none."""
         with self.tools.store.begin() as transaction:
-            row = transaction.execute(
-                text(
-                    "DELETE FROM procrastinate_jobs WHERE id = (SELECT min(id) FROM procrastinate_jobs"
-                    " WHERE status = 'todo') RETURNING task_name, args"
-                )
-            ).first()
-        if row is None:
+            job = jobs.take_one(transaction)
+        if job is None:
             return False
-        step = {jobs.PROCESS: flow.process, jobs.DELIVER: flow.deliver}[row[0]]
-        step(UUID(row[1]["id"]), self.tools)
+        {jobs.PROCESS: flow.process, jobs.DELIVER: flow.deliver}[job[0]](job[1], self.tools)
         return True
 
     def load(self, submission: Submission) -> Submission:
@@ -166,9 +159,7 @@ class Gateway:
             )
 
 
-def write_config(
-    folder: Path, *, gateway: str = GATEWAY_TOML, more: str = "", routes: str = ""
-) -> Config:
+def write_config(folder: Path, *, gateway: str = GATEWAY_TOML, more: str = "", routes: str = "") -> Config:
     """A configuration folder with a PKI and two gminas."""
     os.environ.setdefault("BRAMA_TEST_SEAL_PASSWORD", UPO_PASSWORD)
     pki().save(folder / "pki")

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from procrastinate import App, PsycopgConnector
 from procrastinate.types import JSONDict
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from gateway.store.database import driver_connection
 
@@ -30,3 +30,15 @@ def wake(connection: Connection, task: str, ids: Iterable[UUID]) -> None:
     if arguments:
         job = _deferring.configure_task(task, allow_unknown=True, queue=QUEUE, connection=driver_connection(connection))
         job.batch_defer(*arguments)
+
+
+def take_one(connection: Connection) -> tuple[str, UUID] | None:
+    """Remove the oldest waiting wake-up: (task, id). For workers without a queue of their own, `--until-quiet`."""
+    row = connection.execute(
+        text(
+            "DELETE FROM procrastinate_jobs WHERE id = (SELECT id FROM procrastinate_jobs WHERE status = 'todo'"
+            " AND queue_name = :queue ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING task_name, args ->> 'id'"
+        ),
+        {"queue": QUEUE},
+    ).first()
+    return (row[0], UUID(row[1])) if row else None

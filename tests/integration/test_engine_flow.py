@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from connectors.rehearsal import Behaviour
 from tests.builders import a_signed_document
 from tests.gateways import Gateway
 
