@@ -15,13 +15,10 @@ MEANING: dict[str, type[Refused] | type[Unreachable] | type[Unsettled]] = {
     # before anything is sent
     "record.incomplete": Refused,  # a value the options ask for is not in the record
     "record.violations": Refused,  # length, charset, pattern: every violation listed
-    # folder, sftp
+    # folder
     "folder.unwritable": Unreachable,
     "folder.key_unusable": Refused,
     "folder.publish_in_doubt": Unsettled,
-    "sftp.unreachable": Unreachable,
-    "sftp.answer_lost": Unsettled,
-    "response.refused": Refused,  # the office's response file says no
     # rehearsal
     "rehearsal.refused": Refused,
     "rehearsal.unreachable": Unreachable,
@@ -36,7 +33,6 @@ MEANING: dict[str, type[Refused] | type[Unreachable] | type[Unsettled]] = {
     "http.wrong_address": Unreachable,  # 3xx, 404, 405, 410
     "http.refused": Refused,  # 400 and the other 4xx
     "http.status": Unsettled,  # 5xx and whatever else
-    "http.no_token": Unreachable,  # the authorisation server gave none, so nothing was sent
     # SOAP
     "soap.contract_unavailable": Unreachable,  # the WSDL cannot be loaded
     "soap.contract_mismatch": Unreachable,  # operation or argument not in the WSDL
@@ -46,7 +42,6 @@ MEANING: dict[str, type[Refused] | type[Unreachable] | type[Unsettled]] = {
     "soap.fault_later": Unreachable,
     # the answer itself
     "answer.unreadable": Unsettled,
-    "answer.untrusted": Unsettled,  # its WS-Security signature is missing or wrong
     "answer.refused": Refused,
     "answer.later": Unreachable,
     # SQL

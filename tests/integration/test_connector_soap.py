@@ -134,6 +134,68 @@ def test_the_reason_of_a_refusal_is_the_offices_own(office: Office) -> None:
     assert outcome == Refused("answer.refused", "Nazwa koszulki musi się składać co najmniej z dwóch słów")
 
 
+def soap(body: str) -> str:
+    return f'<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body>{body}</s:Body></s:Envelope>'
+
+
+def a_fault(code: str, detail: str = "") -> str:
+    return soap(f"<s:Fault><faultcode>{code}</faultcode><faultstring>Błąd</faultstring>{detail}</s:Fault>")
+
+
+DETAIL = "<detail><e:Zajete xmlns:e='urn:x'/></detail>"
+SOAP12_FAULT = (
+    '<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"><s:Body><s:Fault><s:Code><s:Value>s:Sender</s:Value>'
+    "</s:Code><s:Reason><s:Text xml:lang='pl'>Błąd</s:Text></s:Reason></s:Fault></s:Body></s:Envelope>"
+)
+ANSWER = soap("<R xmlns='http://ezd.gov.pl/'><ResultMessage>Proszę czekać</ResultMessage>{}</R>")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code"),
+    [
+        (500, a_fault("s:Client"), "soap.fault_refused"),
+        (500, a_fault("s:Client.Walidacja"), "soap.fault_refused"),
+        (200, a_fault("s:Client"), "soap.fault_refused"),
+        (500, SOAP12_FAULT, "soap.fault_refused"),
+        (500, a_fault("s:Server"), "soap.fault"),
+        (500, a_fault("a:InternalServiceFault"), "soap.fault"),
+        (500, a_fault("s:Server", DETAIL), "soap.fault_later"),
+        (500, a_fault("s:MustUnderstand"), "soap.contract_mismatch"),
+        (400, "", "http.refused"),
+        (404, "", "http.wrong_address"),
+        (200, ANSWER.format("<ResultStatus>7</ResultStatus>"), "answer.later"),
+        (200, ANSWER.format("<ResultStatus>0</ResultStatus>"), "answer.refused"),
+        (200, ANSWER.format(""), "answer.unreadable"),
+        (200, ANSWER.format("<ResultStatus>1</ResultStatus>"), "answer.unreadable"),
+        (200, soap(""), "answer.unreadable"),
+        (200, "<!DOCTYPE x><x/>", "answer.unreadable"),
+        (200, "", "answer.unreadable"),
+    ],
+)
+def test_what_an_answer_says_becomes_one_code(office: Office, status: int, body: str, code: str) -> None:
+    options = options_for(office, faults={"Zajete": "later"})
+    options["reading"]["later"] = [{"path": "ResultStatus", "one_of": ["7", "8"]}]
+    office.tell("say", times=1, status=status, body=body)
+
+    outcome = build("soap", options).deliver(a_record("k-1"), "k-1", MemorySteps())
+
+    assert not isinstance(outcome, Delivered)
+    assert outcome.code == code
+
+
+def test_a_case_the_office_had_already_is_delivered(office: Office) -> None:
+    options = options_for(office)
+    options["reading"]["already"] = [{"path": "ResultMessage", "matches": "Już zarejestrowano.*"}]
+    said = "<ResultStatus>0</ResultStatus><ResultMessage>Już zarejestrowano: RPW/9/2026</ResultMessage>"
+    numbers = "<ZnakWplywu>RPW/9/2026</ZnakWplywu><IdKoszulki>9</IdKoszulki>"
+    office.tell("say", times=1, body=soap(f"<R>{said}{numbers}</R>"))
+
+    outcome = build("soap", options).deliver(a_record("k-1"), "k-1", MemorySteps())
+
+    assert isinstance(outcome, Delivered)
+    assert outcome.reference == "RPW/9/2026"
+
+
 def test_an_office_that_says_when_to_come_again_is_heard(office: Office) -> None:
     office.tell("unavailable", times=1)
 

@@ -240,6 +240,32 @@ def run(database: str, *statements: str) -> None:
     engine.dispose()
 
 
+def test_a_value_only_the_database_can_judge_is_refused_by_it(connector: SqlConnector, database: str) -> None:
+    outcome = deliver(connector, fields=with_field(surname="zero\x00bajt"))
+
+    assert isinstance(outcome, Refused)
+    assert outcome.code == "sql.value_refused"
+    assert staging.keys(database) == {}
+
+
+def test_a_rule_of_the_database_that_is_broken_is_a_refusal(url: str, database: str) -> None:
+    run(
+        database,
+        "DROP TABLE IF EXISTS reguly",
+        "CREATE TABLE reguly (brama_key varchar(120) PRIMARY KEY, nr varchar(9) UNIQUE, rok int CHECK (rok > 3000))",
+        "INSERT INTO reguly VALUES ('inna', 'A', 3001)",
+    )
+    broken = connector_for(url, table="reguly", columns={"nr": "B", "rok": "{fields.year}"}, files=None)
+    taken = connector_for(url, table="reguly", columns={"nr": "A", "rok": 3002}, files=None)
+
+    outcomes = [deliver(broken), deliver(taken)]
+
+    assert all(isinstance(outcome, Refused) and outcome.code == "sql.constraint" for outcome in outcomes)
+    assert [row["brama_key"] for row in staging.read(database, "SELECT brama_key FROM reguly")] == ["inna"]
+    broken.close()
+    taken.close()
+
+
 PROCEDURE = """
 CREATE OR REPLACE FUNCTION przyjmij(klucz varchar, nazwisko varchar, kwota numeric)
 RETURNS TABLE (status integer, komunikat varchar, numer varchar) LANGUAGE plpgsql AS $$

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from connectors import drop
-from connectors.folder import FolderConnector, FolderOptions
+from connectors.folder import FolderConnector, FolderOptions, LocalPlace, publish
 from gateway.testing.samples import DOCUMENT, a_record
 from gateway.testing.steps import MemorySteps
-from schemas.delivery import Delivered, Refused, Repeat, Unreachable
+from schemas.delivery import Delivered, Refused, Repeat, StepStopped, Unreachable, Unsettled
 from schemas.errors import ConnectorError
 
 
@@ -132,6 +132,27 @@ def test_a_rename_that_fails_has_delivered_nothing(connector: FolderConnector, o
     assert not (office / "k-1.json").exists()
     (blocked / "foreign.txt").unlink()
     assert isinstance(connector.deliver(a_record("k-1"), "k-1", safe_steps()), Delivered)
+
+
+class FailingDisk(LocalPlace):
+    """A disk that loses its power after the renames."""
+
+    def settle(self) -> None:
+        raise OSError(5, "Input/output error")
+
+
+def test_a_disk_that_fails_after_the_rename_leaves_a_doubt(connector: FolderConnector, office: Path) -> None:
+    record = a_record("k-1")
+    files = drop.Drop("k-1", "k-1.json", drop.case_json(record, "k-1"), drop.files_of(record))
+    failing = FailingDisk(office)
+    drop.prepare(failing, files)
+
+    with pytest.raises(StepStopped) as stopped:
+        publish(failing, files)
+
+    assert isinstance(stopped.value.outcome, Unsettled)
+    assert stopped.value.outcome.code == "folder.publish_in_doubt"
+    assert isinstance(connector.deliver(record, "k-1", safe_steps()), Delivered)
 
 
 def test_many_threads_write_each_case_once(connector: FolderConnector, office: Path) -> None:

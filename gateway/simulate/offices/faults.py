@@ -19,6 +19,7 @@ MODES = {
     "error_page": "stores nothing, answers HTTP 500 with a page",
     "unauthorized": "answers HTTP 401; stores nothing",
     "redirect": "answers HTTP 302; stores nothing",
+    "say": "stores nothing, answers with `status` and `body`",
     "huge": "stores, then answers with an endless body",
     "down": "does not listen at all, until `up`",
     "up": "listens again, and forgets every other fault",
@@ -34,6 +35,8 @@ class Fault:
     match: str | None = None
     seconds: float = 3.0
     skip: int = 0
+    status: int = 200
+    body: str = ""
 
 
 class Faults:

@@ -25,7 +25,7 @@ from typing import Any, Protocol
 from gateway.simulate.offices.faults import Fault, Faults
 from gateway.simulate.offices.ledger import Ledger
 
-_QUIET = frozenset({"hang_up_before_storing", "unavailable", "error_page", "unauthorized", "redirect"})
+_QUIET = frozenset({"hang_up_before_storing", "unavailable", "error_page", "unauthorized", "redirect", "say"})
 _GARBAGE = b"<html><body>Prosimy spr\xf3bowa\xe6 p\xf3\xbcniej</body>"
 
 
@@ -218,6 +218,8 @@ class _ServiceHandler(_Handler):
                 self._write(Response(401, b"", headers={"WWW-Authenticate": 'Basic realm="urzad"'}))
             case "redirect":
                 self._write(Response(302, b"", headers={"Location": "http://127.0.0.1:9/"}))
+            case "say":
+                self._write(Response(fault.status, fault.body.encode()))
             case _:
                 self._hang_up()
 
