@@ -132,9 +132,9 @@ class ConnectorError(BramaError):
 
 
 class AnswerError(BramaError):
-    """An answer (statement, certificate, letter) cannot be made. Codes: `answer.*`."""
+    """An answer (statement, certificate, letter) cannot be made. Codes: `answers.*`."""
 
-    code = "answer.error"
+    code = "answers.error"
 
 
 class OperationRefused(BramaError):
