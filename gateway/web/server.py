@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 
 import uvicorn
@@ -46,6 +47,7 @@ def serve(build: str | Starlette, http: HttpConfig) -> None:
     Args: build: the application; for several processes the import path of a function that makes it
           (`"gateway.app:web"`), because each process makes its own.
     """
+    signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn repeats it when it is done; we leave by returning
     uvicorn.run(
         build,
         factory=isinstance(build, str),

@@ -1,0 +1,92 @@
+"""`brama serve` as a process of its own, as an operator would start it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from gateway.simulate.epuap import Push, PushAnswer, push
+from tests.gateways import GATEWAY_TOML, write_config
+
+ROOT = Path(__file__).resolve().parents[1]
+START_S = 30.0
+
+
+@dataclass
+class Service:
+    """The running process."""
+
+    process: subprocess.Popen[bytes]
+    base: str
+    log_file: Path
+
+    @property
+    def url(self) -> str:
+        """Where ePUAP pushes to."""
+        return self.base + "/epuap/odbiorca"
+
+    def push(self, call: Push) -> PushAnswer:
+        """One push."""
+        return push(self.url, call)
+
+    def memory_peak_bytes(self) -> int:
+        """Largest resident size so far, of the process itself."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text("ascii")
+        line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
+
+    def stop(self) -> int:
+        """SIGTERM, as a supervisor would; the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=30)
+
+
+@contextmanager
+def serving(folder: Path, database_url: str, http: str = "", crash_at: str = "") -> Iterator[Service]:
+    """Start it on a free port and wait until it is ready; killed at the end if it still runs.
+
+    Args: http: further lines of the [http] table. crash_at: a name of `gateway.crashpoint`.
+    """
+    port = free_port()
+    write_config(folder, gateway=f'database_url = "{database_url}"\n{GATEWAY_TOML}\n[http]\nport = {port}\n{http}\n')
+    log_file = folder / "serve.log"
+    environment = os.environ | ({"BRAMA_CRASH_AT": crash_at} if crash_at else {})
+    with log_file.open("wb") as log:
+        command = [sys.executable, "-m", "gateway", "serve", "--config", str(folder)]
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+    service = Service(process, f"http://127.0.0.1:{port}", log_file)
+    try:
+        _wait_until_ready(service)
+        yield service
+    finally:
+        process.kill()
+        process.wait()
+
+
+def free_port() -> int:
+    """A port nobody listens on right now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+def _wait_until_ready(service: Service) -> None:
+    end = time.monotonic() + START_S
+    while time.monotonic() < end and service.process.poll() is None:
+        try:
+            if requests.get(service.base + "/health/ready", timeout=5).status_code == 200:
+                return
+        except requests.ConnectionError:
+            pass
+        time.sleep(0.05)
+    raise AssertionError(f"brama serve did not get ready:\n{service.log_file.read_text('utf-8', 'replace')[-4000:]}")
