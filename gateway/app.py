@@ -15,7 +15,7 @@ from typing import Any
 from starlette.applications import Starlette
 
 from connectors import registry
-from gateway import flow, mapper, policy, signatures, upo, validate
+from gateway import flow, log, mapper, policy, signatures, upo, validate
 from gateway.clock import Clock, SystemClock
 from gateway.config import Config, FormPolicy, load, resolve_secrets, secret
 from gateway.forms import Forms
@@ -170,6 +170,7 @@ def _sealer(config: Config, clock: Clock) -> Callable[[Submission], Receipt | No
 def web(tools: Tools | None = None) -> Starlette:
     """The HTTP service. Without tools (one of several processes) it opens its own, for as long as the process lives."""
     if tools is None:
+        log.configure(os.environ.get("BRAMA_LOG_LEVEL", "INFO"))
         tools = ExitStack().enter_context(open_tools(load(Path(os.environ["BRAMA_CONFIG"])), migrating=False))
     return application(partial(flow.accept, tools=tools), tools.config.gateway, lambda: _ready(tools))
 

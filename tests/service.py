@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,13 +63,14 @@ def serving(folder: Path, database_url: str, http: str = "", crash_at: str = "")
     environment = os.environ | ({"BRAMA_CRASH_AT": crash_at} if crash_at else {})
     with log_file.open("wb") as log:
         command = [sys.executable, "-m", "gateway", "serve", "--config", str(folder)]
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True)
     service = Service(process, f"http://127.0.0.1:{port}", log_file)
     try:
         _wait_until_ready(service)
         yield service
     finally:
-        process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # with the processes it may have started
         process.wait()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from pathlib import Path
@@ -34,8 +35,13 @@ def serve(config: Folder, log_level: LogLevel = "INFO", log_console: Console = F
     from gateway.web import server
 
     loaded = _start(config, log_level, log_console)
+    http = loaded.gateway.http
     with app.open_tools(loaded) as tools:
-        server.serve(app.web(tools), loaded.gateway.http)
+        if http.processes == 1:
+            server.serve(app.web(tools), http)
+        else:  # each process makes its own application; this one migrates and holds the embedded database for them
+            os.environ |= {"BRAMA_CONFIG": str(config.absolute()), "BRAMA_LOG_LEVEL": log_level.upper()}
+            server.serve("gateway.app:web", http)
 
 
 def work(

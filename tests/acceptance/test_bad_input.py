@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -268,6 +270,7 @@ def test_a_stopped_service_finishes_the_request_it_is_in(tmp_path, database_url)
 
         def slowly() -> Iterator[bytes]:
             yield whole[:100]
+            time.sleep(0.3)  # the request is being read now
             service.process.terminate()
             yield whole[100:]
 
@@ -286,3 +289,19 @@ def test_what_is_logged_of_a_refusal_is_digest_size_and_reason_only(tmp_path, da
     assert "intake.envelope_unreadable" in logged
     for secret in ("TESTOWY", "testowykonto", base64.b64encode(b"<?xml vers").decode()[:10]):
         assert secret not in logged
+
+
+def test_several_processes_share_one_address_and_all_stop_together(tmp_path, database_url):
+    with serving(tmp_path, database_url, http="processes = 2") as service:
+        workers = [child for child in children_of(service.process.pid) if "spawn_main" in child.read_text()]
+        answers = [service.push(Push(MAILBOX, a_signed_document("letter"))) for _ in range(4)]
+        assert [answer.code for answer in answers] == [1] * 4
+        assert service.stop() == 0
+    assert len(workers) == 2
+    assert not any(worker.exists() for worker in workers)
+
+
+def children_of(pid: int) -> list[Path]:
+    """The `cmdline` files of its children."""
+    numbers = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
+    return [Path(f"/proc/{number}/cmdline") for number in numbers]
