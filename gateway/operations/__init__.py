@@ -8,6 +8,7 @@ not allow what was asked, StoreUnavailable where the database is away.
 
 from gateway.operations.act import ActionResult, Refusal, ReplayResult, close, release, replay, set_aside, settle
 from gateway.operations.books import Books, books
+from gateway.operations.find import by_prefix
 from gateway.operations.look import (
     DeliveryFilter,
     DeliveryPage,
@@ -34,6 +35,7 @@ __all__ = [
     "SubmissionPage",
     "SubmissionView",
     "books",
+    "by_prefix",
     "close",
     "deliveries",
     "delivery",
