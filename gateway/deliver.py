@@ -47,7 +47,7 @@ from schemas.submission import Submission
 log = structlog.get_logger()
 
 REHEARSAL = "rehearsal"  # the only connector that ever gets a test submission
-_MARGIN_S = 5.0  # between a call's time-out and the end of the lease
+_MARGIN_S = 2.0  # between a call's time-out and the end of the lease
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from schemas.submission import Envelope, Submission
 
 log = structlog.get_logger()
 
-DECIDE_WITHIN_S = 60.0  # whoever keeps a document decides it within this time; then the sweep takes over
+DECIDE_WITHIN_S = 20.0  # whoever keeps a document decides it within this time; then others may (harmlessly twice)
 
 
 @dataclass(frozen=True, slots=True)
