@@ -18,6 +18,7 @@ from gateway.signatures.algorithms import PublicKey
 from gateway.signatures.reasons import Refusal
 from gateway.signatures.structure import Bounds, plain_text
 from gateway.signatures.transforms import decode
+from schemas.verification import Reason
 from schemas.xmldoc import DS, qname
 
 _DS11 = "http://www.w3.org/2009/xmldsig11#"
@@ -42,6 +43,7 @@ class KeyInfo:
 
     certificates: tuple[Certificate, ...] = ()
     values: tuple[PublicKey, ...] = ()
+    notes: tuple[Reason, ...] = ()
 
 
 @functools.lru_cache(maxsize=1024)
@@ -59,22 +61,23 @@ def read(element: etree._Element | None, bounds: Bounds) -> KeyInfo:
     """Raises Refusal: `signature.malformed`, `.too_many`, `.not_base64`, `.reference_refused` (RetrievalMethod)."""
     certificates: list[Certificate] = []
     values: list[PublicKey] = []
+    notes: list[Reason] = []
     if element is None:
         return KeyInfo()
     for part in element:
         if part.tag == qname(DS, "X509Data"):
-            certificates += (_certificate(item) for item in part.iterchildren(_CERTIFICATE))
+            certificates += (_certificate(item, notes) for item in part.iterchildren(_CERTIFICATE))
         elif part.tag == qname(DS, "KeyValue"):
             values += (_key_value(item) for item in part.iterchildren("{*}*"))
         elif part.tag == qname(DS, "RetrievalMethod"):
             raise Refusal("signature.reference_refused", what="RetrievalMethod")
         if len(certificates) > bounds.certificates or len(values) > bounds.certificates:
             raise Refusal("signature.too_many", what="KeyInfo", limit=bounds.certificates)
-    return KeyInfo(tuple(certificates), tuple(values))
+    return KeyInfo(tuple(certificates), tuple(values), tuple(notes))
 
 
-def _certificate(element: etree._Element) -> Certificate:
-    text = plain_text(element)
+def _certificate(element: etree._Element, notes: list[Reason]) -> Certificate:
+    text = plain_text(element, notes)
     if len(text) > _MAX_CERTIFICATE:
         raise Refusal("signature.too_costly", what="X509Certificate")
     try:

@@ -8,8 +8,9 @@ from lxml import etree
 
 from gateway.signatures import transforms
 from gateway.signatures.algorithms import CANONICALIZATIONS, DIGESTS, METHODS, Canonicalization, Digest, Method
-from gateway.signatures.reasons import Refusal
+from gateway.signatures.reasons import Refusal, reason
 from gateway.signatures.transforms import Step, decode
+from schemas.verification import Reason
 from schemas.xmldoc import DS, qname
 
 _SIGNED_INFO = qname(DS, "SignedInfo")
@@ -52,6 +53,7 @@ class Signature:
     value: bytes
     key_info: etree._Element | None
     objects: tuple[etree._Element, ...]
+    notes: tuple[Reason, ...] = ()  # what is wrong with how it is written, though it can be judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,7 @@ def read(element: etree._Element, bounds: Bounds) -> Signature:
         raise Refusal("signature.malformed", what="SignedInfo")
     if len(references) > bounds.references:
         raise Refusal("signature.too_many", what="Reference", limit=bounds.references)
+    notes: list[Reason] = []
     if c14n.get("Algorithm") not in CANONICALIZATIONS:
         raise Refusal("signature.algorithm_refused", algorithm=str(c14n.get("Algorithm"))[:120])
     return Signature(
@@ -140,28 +143,37 @@ def read(element: etree._Element, bounds: Bounds) -> Signature:
         prefixes=transforms.inclusive_prefixes(c14n),
         method=None if len(method) else METHODS.get(method.get("Algorithm", "")),
         method_name=str(method.get("Algorithm"))[:120],
-        references=tuple(_reference(item, bounds) for item in references),
+        references=tuple(_reference(item, bounds, notes) for item in references),
         value_element=value,
-        value=decode(plain_text(value)),
+        value=decode(plain_text(value, notes)),
         key_info=key_info,
         objects=objects,
+        notes=tuple(notes),
     )
 
 
-def plain_text(element: etree._Element) -> str:
-    """The text of an element that may hold nothing else: no child, comment or processing instruction."""
-    if len(element):
-        raise Refusal("signature.malformed", what=etree.QName(element).localname)
-    return element.text or ""
+def plain_text(element: etree._Element, notes: list[Reason] | None = None) -> str:
+    """The text of an element that may hold nothing else.
+
+    Whatever else is in it is left out of the text, as every verifier we know does it, and noted: the signature may be
+    intact, but a reader who takes only the first piece of text would be deceived. Without `notes` it is refused.
+    """
+    if not len(element):
+        return element.text or ""
+    found = reason("signature.malformed", what=etree.QName(element).localname)
+    if notes is None:
+        raise Refusal(found.code, **found.facts)
+    notes.append(found)
+    return (element.text or "") + "".join(child.tail or "" for child in element)
 
 
-def _reference(element: etree._Element, bounds: Bounds) -> Reference:
+def _reference(element: etree._Element, bounds: Bounds, notes: list[Reason]) -> Reference:
     parts = Cursor.of(element, "Reference")
     listed = parts.maybe(_TRANSFORMS)
     method, value = parts.take(_DIGEST_METHOD), parts.take(_DIGEST_VALUE)
     parts.end()
     uri, kind = element.get("URI"), element.get("Type")
-    expected = decode(plain_text(value))
+    expected = decode(plain_text(value, notes))
     children = Cursor.of(listed, "Transforms").children[::-1] if listed is not None else []
     if listed is not None and not children:
         raise Refusal("signature.malformed", what="Transforms")
@@ -171,7 +183,7 @@ def _reference(element: etree._Element, bounds: Bounds) -> Reference:
         digest = DIGESTS.get(method.get("Algorithm", ""))
         if digest is None:
             raise Refusal("signature.algorithm_refused", algorithm=str(method.get("Algorithm"))[:120])
-        steps = tuple(step for child in children for step in transforms.read(child))
+        steps = tuple(step for child in children for step in transforms.read(child, notes))
     except Refusal as refusal:
         return Reference(uri, kind, refusal=refusal)
     return Reference(uri, kind, steps, digest, expected)

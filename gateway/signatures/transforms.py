@@ -18,8 +18,9 @@ from lxml import etree
 from gateway.signatures import canonical
 from gateway.signatures.algorithms import CANONICALIZATIONS, DEFAULT_CANONICALIZATION, Canonicalization
 from gateway.signatures.canonical import SIGNATURE, NodeSet
-from gateway.signatures.reasons import Refusal
+from gateway.signatures.reasons import Refusal, reason
 from schemas.errors import DocumentUnreadable
+from schemas.verification import Reason
 from schemas.xmldoc import DS, XADES, XADES111, parse, qname
 
 _TRANSFORM = qname(DS, "Transform")
@@ -49,8 +50,8 @@ OWN_SIGNATURE = Step("own_signature")
 BASE64 = Step("base64")
 
 
-def read(element: etree._Element) -> tuple[Step, ...]:
-    """The steps one ds:Transform stands for. Raises Refusal naming the algorithm, or the expression's digest."""
+def read(element: etree._Element, notes: list[Reason]) -> tuple[Step, ...]:
+    """The steps one ds:Transform stands for; `notes` gets what is odd about it. Raises Refusal naming the algorithm."""
     algorithm = element.get("Algorithm", "")
     if element.tag != _TRANSFORM:
         raise Refusal("signature.malformed", what="Transforms")
@@ -61,9 +62,9 @@ def read(element: etree._Element) -> tuple[Step, ...]:
     if algorithm == DS + "base64":
         return (BASE64,)
     if algorithm == _XPATH_ALGORITHM:
-        return (_known(_only(element, _XPATH_ELEMENT), _XPATH_SPELLINGS),)
+        return (_known(_only(element, _XPATH_ELEMENT), _XPATH_SPELLINGS, notes),)
     if algorithm == _FILTER2:
-        return tuple(_filter2(child) for child in _elements(element))
+        return tuple(_filter2(child, notes) for child in _elements(element))
     raise Refusal("signature.transform_refused", algorithm=algorithm[:120])
 
 
@@ -142,16 +143,18 @@ def _only(element: etree._Element, name: str) -> etree._Element:
     return children[0]
 
 
-def _filter2(element: etree._Element) -> Step:
+def _filter2(element: etree._Element, notes: list[Reason]) -> Step:
     if element.tag != _FILTER2_ELEMENT or element.get("Filter") != "subtract":
         raise Refusal("signature.transform_refused", algorithm=_FILTER2, filter=str(element.get("Filter"))[:20])
-    return _known(element, _FILTER2_SPELLINGS)
+    return _known(element, _FILTER2_SPELLINGS, notes)
 
 
-def _known(element: etree._Element, spellings: dict[str, Step]) -> Step:
-    expression = element.text or ""
+def _known(element: etree._Element, spellings: dict[str, Step], notes: list[Reason]) -> Step:
+    expression = (element.text or "") + "".join(child.tail or "" for child in element)
+    if len(element):  # a comment inside: other readers may see another expression
+        notes.append(reason("signature.malformed", what="XPath"))
     step = None
-    if not len(element) and len(expression) <= _MAX_EXPRESSION:
+    if len(expression) <= _MAX_EXPRESSION and not _elements(element):
         step = spellings.get(_spelling(expression, element.nsmap))
     if step is None:
         raise Refusal("signature.transform_refused", algorithm=etree.QName(element).namespace or "", what="XPath")

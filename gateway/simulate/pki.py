@@ -217,6 +217,12 @@ def self_signed(subject: x509.Name, *, claimed_issuer: x509.Name | None = None, 
     return _sign(_builder(subject, claimed_issuer or subject, own, at), own, None)
 
 
+def self_signed_with(key: str) -> Identity:
+    """A certificate of nobody, with a key of this kind (see `new_key`)."""
+    own, subject = new_key(key), name(f"TEST {key}", "TEST")
+    return _sign(_builder(subject, subject, own, datetime.now(UTC)), own, None)
+
+
 def _builder(
     subject: x509.Name,
     issuer: x509.Name,
