@@ -84,9 +84,9 @@ def _oracle(error: BaseException) -> str:
 
 
 def _gds(error: BaseException) -> str:
-    """Firebird gives several codes; the first we know decides, otherwise the first."""
+    """Firebird gives several codes, "dynamic SQL error" often first: the first specific one we know decides."""
     codes = [str(code) for code in getattr(error, "gds_codes", ())]
-    known = DIALECTS["firebird"].meanings
+    known = DIALECTS["firebird"].meanings.keys() - {_DYNAMIC_SQL_ERROR}
     return next((code for code in codes if code in known), codes[0] if codes else "")
 
 
@@ -97,6 +97,8 @@ def _all(meaning: Meaning, *numbers: int | str) -> dict[str, Meaning]:
 def _from(name: str, binds: list[str]) -> str:
     return f"SELECT * FROM {name}({', '.join(binds)})"  # noqa: S608 - the name is configuration, values are bound
 
+
+_DYNAMIC_SQL_ERROR = "335544569"
 
 DIALECTS: dict[str, Dialect] = {
     "postgresql": Dialect(
@@ -150,7 +152,7 @@ DIALECTS: dict[str, Dialect] = {
             **_all(Meaning.DUPLICATE, 335544665, 335544349),
             **_all(Meaning.CONSTRAINT, 335544347, 335544466, 335544558, 335544838, 335544839),
             **_all(Meaning.VALUE, 335544321, 335544334, 335544565, 335544849, 335544914, 335544916),
-            **_all(Meaning.STATEMENT, 335544569, 335544352, 335544580, 335544578),
+            **_all(Meaning.STATEMENT, _DYNAMIC_SQL_ERROR, 335544352, 335544578, 335544580, 335544584),
             **_all(Meaning.OFFICE, 335544517),  # EXCEPTION
             **_all(Meaning.INTERRUPTED, 335544336, 335544345, 335544528, 335544721, 335544726, 335544727, 335544741),
         },

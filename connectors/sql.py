@@ -30,7 +30,7 @@ class SqlConnector:
     def __init__(self, options: SqlOptions) -> None:
         self.options = options
         self.dialect = dialect_of(options.backend)
-        self._engine: sa.Engine | None = None
+        self._engine = _new_engine(options, self.dialect)
         self._tables: dict[str, sa.Table] = {}
         self._lock = threading.RLock()
         self.capabilities = Capabilities(
@@ -97,8 +97,7 @@ class SqlConnector:
 
     def close(self) -> None:
         """Give the connections back."""
-        if self._engine is not None:
-            self._engine.dispose()
+        self._engine.dispose()
 
     # one transaction
 
@@ -213,17 +212,11 @@ class SqlConnector:
     @contextmanager
     def _connected(self) -> Iterator[sa.Connection]:
         try:
-            connection = self._pool().connect()
-        except (exc.SQLAlchemyError, OSError, ImportError) as error:
+            connection = self._engine.connect()
+        except (exc.SQLAlchemyError, OSError) as error:
             raise stopped("sql.unreachable", technical(_orig(error))) from error
         with connection:
             yield connection
-
-    def _pool(self) -> sa.Engine:
-        with self._lock:
-            if self._engine is None:
-                self._engine = _new_engine(self.options, self.dialect)
-            return self._engine
 
     def _table(self, connection: sa.Connection, name: str) -> sa.Table:
         with self._lock:
@@ -267,14 +260,18 @@ def _new_engine(options: SqlOptions, dialect: Dialect) -> sa.Engine:
     url = sa.make_url(options.url.get_secret_value())
     if "+" not in url.drivername:
         url = url.set(drivername=f"{url.drivername}+{dialect.driver}")
-    return sa.create_engine(
-        url,
-        connect_args=dialect.connect(options.timeout_s),
-        pool_pre_ping=True,
-        pool_recycle=1800,
-        pool_timeout=options.timeout_s,
-        hide_parameters=True,
-    )
+    try:
+        return sa.create_engine(
+            url,
+            connect_args=dialect.connect(options.timeout_s),
+            pool_pre_ping=True,
+            pool_recycle=1800,
+            pool_timeout=options.timeout_s,
+            hide_parameters=True,
+        )
+    except (ImportError, exc.NoSuchModuleError) as error:
+        reason = f"no driver for {options.backend}: install brama[{dialect.extra}]" if dialect.extra else str(error)
+        raise ConnectorError("connector.broken", name="sql", reason=reason) from error
 
 
 def _is_unique(connection: sa.Connection, table: sa.Table, column: str) -> bool:

@@ -51,7 +51,7 @@ def create(url: str) -> None:
     try:
         if sa.inspect(engine).has_table("brama_case"):
             return
-        for statement in statements(engine.dialect.name):
+        for statement in statements(sa.make_url(url).get_backend_name()):
             with engine.begin() as connection:
                 connection.exec_driver_sql(statement.rstrip(";"))
     finally:
