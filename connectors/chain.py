@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from connectors.base import LookUpFailed, Part
 from connectors.outcomes import outcome, said, stopped
-from connectors.values import fill, look, missing_names, places, scope_of
+from connectors.values import as_text, fill, look, missing_names, places, scope_of
 from schemas.delivery import CaseRecord, Delivered, Outcome, Repeat, Steps, StepStopped, Unsettled
 
 _KNOWN_LATER = frozenset({"steps", "file"})
@@ -35,12 +35,15 @@ class Rule(Part):
     equals: str | None = None
     one_of: tuple[str, ...] = ()
     matches: str | None = Field(default=None, description="A regular expression the whole value must match.")
+    includes: str | None = Field(default=None, description="Template of a text one of the values must equal.")
 
-    def judge(self, answer: Answer) -> bool | None:
+    def judge(self, answer: Answer, scope: Mapping[str, Any]) -> bool | None:
         """True or False; None when the answer has nothing at this path."""
         values = answer.texts(self.path)
         if not values:
             return None
+        if self.includes is not None:
+            return as_text(fill(self.includes, scope)) in [value.strip() for value in values]
         value = values[0].strip()
         if self.equals is not None:
             return value == self.equals
@@ -157,10 +160,10 @@ class Chain:
         except StepStopped as stop:
             code, text = getattr(stop.outcome, "code", ""), getattr(stop.outcome, "text", "")
             raise LookUpFailed(reason=f"{code} {text}".strip()) from stop
-        if _all(look_up.found, answer):
+        if _all(look_up.found, answer, scope):
             return results_of(look_up, answer)
         sure = look_up.not_found or look_up.success or self.reading.success
-        if sure and _all(sure, answer):
+        if sure and _all(sure, answer, scope):
             return None
         raise LookUpFailed(reason="the answer says neither found nor not found")
 
@@ -187,17 +190,17 @@ class Chain:
 
     def _effect(self, step: Step, scope: Mapping[str, Any]) -> dict[str, Any]:
         answer = self.caller(step, scope)
-        self._judge(step, answer)
+        self._judge(step, answer, scope)
         return results_of(step, answer)
 
-    def _judge(self, call: Call, answer: Answer) -> None:
+    def _judge(self, call: Call, answer: Answer, scope: Mapping[str, Any]) -> None:
         reading = self.reading
-        if any(rule.judge(answer) for rule in reading.already):
+        if any(rule.judge(answer, scope) for rule in reading.already):
             return
         message = said("; ".join(answer.texts(reading.message))) if reading.message else ""
-        if any(rule.judge(answer) for rule in reading.later):
+        if any(rule.judge(answer, scope) for rule in reading.later):
             raise stopped("answer.later", message)
-        verdicts = [rule.judge(answer) for rule in call.success or reading.success]
+        verdicts = [rule.judge(answer, scope) for rule in call.success or reading.success]
         if None in verdicts:
             raise stopped("answer.unreadable", message)
         if not all(verdicts):
@@ -221,8 +224,8 @@ def results_of(call: Call, answer: Answer) -> dict[str, Any]:
     return results
 
 
-def _all(rules: Sequence[Rule], answer: Answer) -> bool:
-    return all(rule.judge(answer) for rule in rules)
+def _all(rules: Sequence[Rule], answer: Answer, scope: Mapping[str, Any]) -> bool:
+    return all(rule.judge(answer, scope) for rule in rules)
 
 
 def _details(steps: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -17,6 +17,7 @@ from schemas.errors import ConnectorError
 GROUP = "brama.connectors"
 
 BUILT_IN: dict[str, str] = {  # works without installation; loaded only when asked for
+    "ezd_puw": "connectors.ezd_puw.connector:EzdPuwConnector",
     "folder": "connectors.folder:FolderConnector",
     "rehearsal": "connectors.rehearsal:RehearsalConnector",
     "soap": "connectors.soap:SoapConnector",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
@@ -92,10 +92,9 @@ def calls_of(steps: tuple[Step, ...], files: int = 8) -> int:
 class Service:
     """One SOAP service: loads its WSDL once, makes calls, reads answers. Safe to use from several threads."""
 
-    def __init__(self, options: SoapOptions, wsse: Any = None) -> None:
+    def __init__(self, options: SoapOptions, headers: Callable[[], dict[str, str]] | None = None) -> None:
         self._options = options
-        self._http = Http(options)
-        self._wsse = wsse
+        self._transport = _Transport(options, headers)
         self._lock = threading.Lock()
         self._proxy: Any = None
 
@@ -142,7 +141,7 @@ class Service:
             raw_response=True, forbid_external=options.imports == "none", forbid_dtd=True, forbid_entities=True
         )
         try:
-            client = zeep.Client(options.wsdl, wsse=self._wsse, transport=_Transport(options), settings=settings)  # type: ignore[no-untyped-call]
+            client = zeep.Client(options.wsdl, transport=self._transport, settings=settings)  # type: ignore[no-untyped-call]
             proxy = client.bind(options.service, options.port)
         except Exception as error:  # a foreign WSDL can fail in any way; nothing was sent
             raise stopped("soap.contract_unavailable", technical(error)) from error
@@ -222,14 +221,15 @@ def to_xpath(path: str) -> str:
 class _Transport(zeep.Transport):
     """zeep's way out, through our exchange; loading is repeatable and so retried, posting never is."""
 
-    def __init__(self, options: SoapOptions) -> None:
+    def __init__(self, options: SoapOptions, headers: Callable[[], dict[str, str]] | None) -> None:
         super().__init__(cache=None, timeout=options.load_timeout_s, operation_timeout=options.timeout_s)  # type: ignore[no-untyped-call]
         self._options = options
         self._http = Http(options)
+        self._more = headers or dict
 
     def post(self, address: str, message: bytes, headers: dict[str, str]) -> Reply:
         """The envelope, once. Raises: NotSent, AnswerLost."""
-        return self._http.send("POST", address, content=message, headers=headers)
+        return self._http.send("POST", address, content=message, headers={**headers, **self._more()})
 
     def load(self, url: str) -> bytes:
         """A WSDL or XSD file of the service's own origin."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from typing import Any, ClassVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy import exc
 
 from connectors.base import Capabilities, LookUpFailed, Options, QueryAnswer
+from connectors.clock import now
 from connectors.dialects import Dialect, Meaning, dialect_of, meaning_of
 from connectors.outcomes import outcome, said, stopped, technical
 from connectors.sql_columns import fitted
@@ -86,7 +86,7 @@ class SqlConnector:
         """Run one of the configured SELECTs. Raises: LookUpFailed."""
         if name not in self.options.queries:
             raise LookUpFailed(reason=f"no query {name}")
-        asked = datetime.now(UTC)
+        asked = now()
         try:
             with self._connected() as connection:
                 found = connection.execute(sa.text(self.options.queries[name]), parameters)

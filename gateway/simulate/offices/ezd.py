@@ -9,8 +9,10 @@ import argparse
 import base64
 import hashlib
 from collections.abc import Callable
+from datetime import datetime
 from importlib import resources
 from xml.sax.saxutils import escape
+from zoneinfo import ZoneInfo
 
 from lxml import etree
 
@@ -32,9 +34,10 @@ class Refusal(Exception):
 class EzdOffice:
     """Registers letters (RPW), keeps attachments, opens cases."""
 
-    def __init__(self, ledger: Ledger, user: str | None = None, password: str | None = None) -> None:
+    def __init__(self, ledger: Ledger, user: str | None, password: str | None, token: str | None) -> None:
         self._ledger = ledger
         self._wanted = base64.b64encode(f"{user}:{password}".encode()).decode() if user else None
+        self._token = token
         self._wsdl = (resources.files("connectors.ezd_puw") / "contract.wsdl").read_bytes()
         schema = etree.tostring(next(parse(self._wsdl).getroot().iter(_XS)))  # with the prefixes its QNames use
         self._schema = etree.XMLSchema(parse(schema))
@@ -58,7 +61,7 @@ class EzdOffice:
         if request.method == "GET":
             host = request.headers.get("host", "127.0.0.1")
             return Response(200, self._wsdl.replace(b"http://127.0.0.1:1/", f"http://{host}/".encode()))
-        if self._wanted and request.headers.get("authorization") != f"Basic {self._wanted}":
+        if not self._admits(request.headers):
             return Response(401, b"", headers={"WWW-Authenticate": 'Basic realm="ezd"'})
         try:
             body = parse(request.body).getroot().find(f"{{{SOAP11}}}Body/*")
@@ -74,6 +77,13 @@ class EzdOffice:
         if inside_success:
             return reply(operation, {}, 0, "ERR String or binary data would be truncated.")
         return fault("Client", "Odmowa: koszulka o tej nazwie nie może być założona")
+
+    def _admits(self, headers: dict[str, str]) -> bool:
+        if self._token is not None:
+            parameter, hour = headers.get("authparam", ""), datetime.now(ZoneInfo("Europe/Warsaw")).strftime("%Y%m%d%I")
+            wanted = hashlib.sha256(f"{parameter}{self._token}{hour}".encode()).hexdigest()
+            return headers.get("authtoken") == wanted
+        return self._wanted is None or headers.get("authorization") == f"Basic {self._wanted}"
 
     def _call(self, operation: str, body: etree._Element) -> Response:
         cid = text(body, "CID") or "0"
@@ -180,7 +190,8 @@ def _letter(number: int) -> Values:
 def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--user")
     parser.add_argument("--password")
+    parser.add_argument("--token", help="application token of header authentication")
 
 
 if __name__ == "__main__":
-    run(lambda ledger, options: EzdOffice(ledger, options.user, options.password), _options)
+    run(lambda ledger, options: EzdOffice(ledger, options.user, options.password, options.token), _options)
