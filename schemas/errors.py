@@ -9,6 +9,11 @@
     │   ├── BodyTooLarge             over the size limit (HTTP 413)
     │   └── QuarantineFull           unknown mailboxes from this caller fill their allowance
     ├── StoreUnavailable             PostgreSQL cannot be reached or said no; nothing was kept
+    ├── ServiceError                 a call to one of ePUAP's services did not succeed
+    │   ├── ServiceUnreachable       surely without effect there: nothing was sent
+    │   ├── ServiceRefused           ePUAP said no; its own code and text are kept word for word
+    │   ├── ServiceUnsettled         sent, answer lost or not to be understood: never repeat an effect blindly
+    │   └── MessageUntrusted         the answer is not signed as it must be
     ├── FormError                    the form catalogue or a schema is wrong (ours, not the citizen's)
     ├── MappingError                 a mapping table is wrong, or does not fit the document
     ├── ReceiptError                 a receipt cannot be read, built or signed
@@ -89,6 +94,36 @@ class StoreUnavailable(BramaError):
     """PostgreSQL cannot be reached, or the transaction did not commit; nothing was kept."""
 
     code = "store.unavailable"
+
+
+class ServiceError(BramaError):
+    """A call to one of ePUAP's services did not succeed."""
+
+    code = "service.error"
+
+
+class ServiceUnreachable(ServiceError):
+    """Nothing reached the other side: the call had no effect and may be repeated."""
+
+    code = "service.unreachable"
+
+
+class ServiceRefused(ServiceError):
+    """The other side said no. Facts: `number` and `text`, its own kod and komunikat."""
+
+    code = "service.refused"
+
+
+class ServiceUnsettled(ServiceError):
+    """Sent, but the answer was lost or cannot be understood: the effect may or may not have happened."""
+
+    code = "service.unsettled"
+
+
+class MessageUntrusted(ServiceError):
+    """A message is not signed by a certificate we believe, or not the part that counts. Codes: `message.*`."""
+
+    code = "message.untrusted"
 
 
 class FormError(BramaError):
