@@ -47,6 +47,7 @@ def _aware(value: datetime) -> datetime:
 
 Amount = Annotated[Exact, AfterValidator(_grosze), AfterValidator(_not_negative)]
 Account = Annotated[str, AfterValidator(_nrb)]
+Line = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Moment = Annotated[datetime, AfterValidator(_aware)]
 
 
@@ -58,8 +59,8 @@ class DueItem(Part):
     without spaces. A due whose payment was deferred (odroczenie, układ ratalny) has `deferred_to` as its day.
     """
 
-    id: str | None = None  # the ledger's own number of the entry
-    kind: str
+    id: Line | None = None  # the ledger's own number of the entry
+    kind: Line
     year: int | None = Field(default=None, ge=1900, le=2999)
     instalment: int | None = Field(default=None, ge=1)
     due_on: date
@@ -70,8 +71,8 @@ class DueItem(Part):
     interest: Amount = ZERO
     costs: Amount = ZERO  # reminders (koszty upomnienia)
     account: Account | None = None
-    title: str | None = None
-    ledger: str = ""
+    title: Line | None = None
+    ledger: Line = ""
 
     @property
     def payable_on(self) -> date:

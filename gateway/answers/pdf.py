@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from datetime import UTC, datetime, time
-from pathlib import Path
 from typing import Any
 
 import typst
@@ -33,7 +32,7 @@ def render(letter: Letter, templates: Templates) -> bytes:
     assert layout is not None
     if '#import "@' in layout.read_text("utf-8"):  # typst would fetch the package from the network
         raise AnswerError("answers.layout_failed", file=str(layout), problem="packages are not allowed")
-    content = json.dumps(_content(letter, layout.parent, templates), ensure_ascii=False)
+    content = json.dumps(_content(letter, templates), ensure_ascii=False)
     try:
         made = typst.compile(
             layout,
@@ -55,7 +54,7 @@ def file_name(letter: Letter) -> str:
     return f"{letter.template.replace('_', '-')}-{letter.dated:%Y-%m-%d}.pdf"
 
 
-def _content(letter: Letter, folder: Path, templates: Templates) -> dict[str, Any]:
+def _content(letter: Letter, templates: Templates) -> dict[str, Any]:
     sender = letter.sender
     crest = templates.file(*CREST)
     numbers = [f"{name} {value}" for name, value in (("NIP", sender.nip), ("REGON", sender.regon)) if value]
@@ -77,8 +76,8 @@ def _content(letter: Letter, folder: Path, templates: Templates) -> dict[str, An
         "closing": CLOSING,
         "blocks": [_block(block) for block in letter.blocks],
     }
-    if crest is not None and crest.parent == folder:  # typst reads below the layout's folder only
-        content["crest"] = {"file": crest.name, "alt": f"Herb: {sender.authority}"}
+    if crest is not None:
+        content["crest"] = {"octets": list(crest.read_bytes()), "alt": f"Herb: {sender.authority}"}
     return content
 
 
