@@ -60,11 +60,11 @@ def leave(code: Exit) -> None:
     raise typer.Exit(int(code))
 
 
-def fail(error: BramaError) -> Exit:
+def fail(error: BramaError, *, as_json: bool) -> Exit:
     """Tell a person, or with --json a program, what went wrong; returns the exit code that fits."""
     problems = error.problems if isinstance(error, ConfigError) else []
     sentence = text(error.code, language(), **error.facts)
-    if "--json" in sys.argv:
+    if as_json:
         show_json({"error": {"code": error.code, "message": sentence, "problems": problems}})
     else:
         err.print(Text(f"{say('Błąd', 'Error')}: ", "red") + Text(f"{sentence} [{error.code}]", ""))
@@ -75,14 +75,15 @@ def fail(error: BramaError) -> Exit:
     return Exit.NO if isinstance(error, ANSWERS) else Exit.USAGE
 
 
-def run_safely(app: typer.Typer) -> int:
+def run_safely(app: typer.Typer, arguments: list[str] | None = None) -> int:
     """Run the program; whatever happens, the exit code keeps its meaning and no traceback reaches a user."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        app()
+        app(arguments)
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else int(Exit.FINE)
     except BramaError as error:
-        return int(fail(error))
+        return int(fail(error, as_json="--json" in arguments))
     except KeyboardInterrupt:
         err.print(say("Przerwano.", "Interrupted."))
         return int(Exit.NO)

@@ -1,0 +1,69 @@
+"""The main job, end to end, as a newcomer sees it: `brama demo` in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from gateway.demo.scenes import SCENES
+from gateway.receipt import read_receipt
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """The folder and the JSON of one run; its PostgreSQL under /tmp itself, because pytest's folders are closed."""
+    folder, home = tmp_path_factory.mktemp("demo") / "out", tempfile.mkdtemp(prefix="brama-d-")
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway", "demo", "--json", "--out", str(folder)],
+        capture_output=True,
+        text=True,
+        env={
+            **os.environ,
+            "BRAMA_HOME": home,
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+        },
+        check=False,
+        timeout=240,
+    )
+    shutil.rmtree(home, ignore_errors=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder, json.loads(done.stdout)
+
+
+def test_every_document_has_the_outcome_it_must_have_and_the_books_balance(demo):
+    _, result = demo
+
+    assert result["balanced"] is True
+    assert result["problems"] == []
+    assert [one["outcome"] for one in result["submissions"]] == [scene.outcome for scene in SCENES]
+
+
+def test_it_shows_what_it_promises(demo):
+    _, result = demo
+    outcomes = Counter(one["outcome"] for one in result["submissions"])
+
+    assert len(result["submissions"]) >= 12
+    assert len({one["tenant"] for one in result["submissions"]}) >= 3
+    assert set(outcomes) == {"delivered", "duplicate", "rejected", "quarantined", "test", "refused"}
+    attempts = {one["what"]: [d["attempts"] for d in one["deliveries"]] for one in result["submissions"]}
+    assert attempts["Urząd zapisał i zerwał połączenie"] == [["unsettled", "delivered"]]
+    assert attempts["Urząd odmawia, pracownik ponawia po poprawce"] == [["refused", "delivered"]]
+
+
+def test_it_leaves_receipts_and_cases_a_person_can_open(demo):
+    folder, result = demo
+
+    receipts = sorted((folder / "upo").glob("*.xml"))
+    cases = sorted((folder / "sprawy").glob("*.json"))
+
+    assert len(receipts) == sum(one["receipt"] is not None for one in result["submissions"])
+    assert all(read_receipt(path.read_bytes()).kind == "UPP" for path in receipts)
+    assert {json.loads(path.read_text("utf-8"))["schema"] for path in cases} == {"case/1"}
