@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from connectors import drop
-from connectors.base import Capabilities, Options
+from connectors.base import Capabilities, LookUpFailed, Options
 from connectors.outcomes import outcome, stopped, technical
 from schemas.delivery import CaseRecord, Delivered, Outcome, Repeat, Steps, StepStopped
 from schemas.errors import ConnectorError
@@ -20,6 +20,9 @@ class FolderOptions(Options):
     """Where the office looks for its cases."""
 
     root: Path = Field(description="The folder the office reads; it must exist, on one file system.")
+    sentinel: str | None = Field(
+        default=None, description="A file that must be there, so that an empty mount point is not taken for the folder."
+    )
 
 
 class FolderConnector:
@@ -29,16 +32,20 @@ class FolderConnector:
     capabilities = Capabilities(repeat=Repeat.SAFE, look_up=True, attachments=True)
 
     def __init__(self, options: FolderOptions) -> None:
-        self.place = LocalPlace(options.root)
+        self.place = LocalPlace(options.root, options.sentinel)
 
     def check(self) -> None:
         """Is the folder there, and may we write in it? Looks at permissions only."""
-        if not os.access(self.place.root, os.R_OK | os.W_OK | os.X_OK):
-            raise ConnectorError("folder.unwritable", root=str(self.place.root))
+        root = self.place.root
+        if not self.place.present() or not os.access(root, os.R_OK | os.W_OK | os.X_OK):
+            raise ConnectorError("folder.unwritable", text=str(root))
 
     def find(self, key: str) -> str | None:
         """The case file's name, if it was published; also when the office has taken it since."""
-        return f"{drop.safe_name(key)}.json" if drop.published(self.place, key, ".json") else None
+        try:
+            return f"{drop.safe_name(key)}.json" if drop.published(self.place, key, ".json") else None
+        except OSError as error:
+            raise LookUpFailed(reason=technical(error)) from error
 
     def deliver(self, record: CaseRecord, key: str, steps: Steps) -> Outcome:
         """Write out of sight, then rename. Only the rename is an effect, and repeating it changes nothing."""
@@ -72,17 +79,22 @@ def publish(place: drop.Place, files: drop.Drop) -> dict[str, Any]:
 class LocalPlace:
     """A folder of this machine; every file and rename reaches the disk before we go on."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, sentinel: str | None = None) -> None:
         self.root = root
+        self._sentinel = root / (sentinel or ".")
+
+    def present(self) -> bool:
+        """Is the folder itself there? A missing mount must not look like an empty folder."""
+        return self.root.is_dir() and self._sentinel.exists()
 
     def exists(self, path: PurePosixPath) -> bool:
-        """Is it there?"""
+        """Is it there? FileNotFoundError: the folder itself is not."""
+        self._require()
         return (self.root / path).exists()
 
     def write(self, path: PurePosixPath, content: bytes) -> None:
-        """Write, fsync the file and its folder. The root itself is never made: a missing mount must not go unseen."""
-        if not self.root.is_dir():
-            raise FileNotFoundError(f"no such folder: {self.root}")
+        """Write, fsync the file and its folders. The root itself is never made."""
+        self._require()
         target = self.root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("wb") as file:
@@ -121,6 +133,10 @@ class LocalPlace:
     def discard(self, folder: PurePosixPath) -> None:
         """Whatever is left there has no further use."""
         shutil.rmtree(self.root / folder, ignore_errors=True)
+
+    def _require(self) -> None:
+        if not self.present():
+            raise FileNotFoundError("the office's folder is not there")
 
     def settle(self) -> None:
         """fsync the root: the renames are durable."""

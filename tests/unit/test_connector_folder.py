@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from connectors import drop
+from connectors.base import LookUpFailed
 from connectors.folder import FolderConnector, FolderOptions, LocalPlace, publish
 from gateway.testing.samples import DOCUMENT, a_record
 from gateway.testing.steps import MemorySteps
@@ -96,6 +97,18 @@ def test_check_tells_of_a_missing_folder(tmp_path: Path) -> None:
         FolderConnector(FolderOptions(root=tmp_path / "unmounted")).check()
 
     assert refused.value.code == "folder.unwritable"
+
+
+def test_an_empty_mount_point_is_not_taken_for_the_folder(office: Path) -> None:
+    connector = FolderConnector(FolderOptions(root=office, sentinel=".to-jest-folder-urzedu"))
+
+    assert isinstance(connector.deliver(a_record("k-1"), "k-1", safe_steps()), Unreachable)
+    with pytest.raises(LookUpFailed):
+        connector.find("k-1")
+    with pytest.raises(ConnectorError):
+        connector.check()
+    (office / ".to-jest-folder-urzedu").touch()
+    assert isinstance(connector.deliver(a_record("k-1"), "k-1", safe_steps()), Delivered)
 
 
 def test_check_writes_nothing(connector: FolderConnector, office: Path) -> None:

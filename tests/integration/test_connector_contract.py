@@ -1,0 +1,220 @@
+"""Every built-in connector keeps the published contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from connectors.base import Connector
+from connectors.registry import build
+from connectors.rehearsal import Behaviour, RehearsalConnector, RehearsalOptions
+from gateway.simulate.offices import staging
+from gateway.simulate.offices.client import Office
+from gateway.store.embedded import embedded
+from gateway.testing.contract import ConnectorContract, GoesDown, LosesAnswers, Refuses
+
+
+class OverHttp:
+    """A simulated office behind HTTP."""
+
+    def __init__(self, office: Office) -> None:
+        self.office = office
+
+    def keys(self) -> dict[str, int]:
+        assert self.office.doubled() == []
+        return self.office.keys()
+
+    def lose_answer(self, stored: bool) -> None:
+        self.office.tell("hang_up_after_storing" if stored else "hang_up_before_storing", times=1)
+
+    def refuse(self) -> None:
+        self.office.tell("refuse", times=1)
+
+    def down(self) -> None:
+        self.office.tell("down")
+
+    def up(self) -> None:
+        self.office.tell("up")
+
+
+@pytest.fixture(scope="module")
+def ezd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    with Office("ezd", tmp_path_factory.mktemp("ezd")) as office:
+        yield office
+
+
+class TestEzdPuw(ConnectorContract, LosesAnswers, GoesDown, Refuses):
+    @pytest.fixture
+    def office(self, ezd: Office) -> OverHttp:
+        ezd.reset()
+        return OverHttp(ezd)
+
+    @pytest.fixture
+    def connector(self, ezd: Office) -> Connector:
+        options = {"address": f"{ezd.url}/Integracja.svc", "timeout_s": 2.0, "open_case": {"folder_symbol": "3120"}}
+        return build("ezd_puw", options)
+
+
+def letter_step(**changes: Any) -> dict[str, Any]:
+    return {
+        "name": "register",
+        "operation": "RejestrujWplyw",
+        "arguments": {"SygnaturaWplywu": "{key}", "Tytul": "{fields.title}"},
+        "results": {"number": "ZnakWplywu"},
+        **changes,
+    }
+
+
+FIND_LETTER = {
+    "operation": "WyszukajWplyw",
+    "arguments": {"IdDokumentuePUAP": "{key}"},
+    "found": [{"path": "ZnakWplywu"}],
+    "results": {"number": "ZnakWplywu"},
+}
+
+
+class SoapContract(ConnectorContract, LosesAnswers, GoesDown, Refuses):
+    step: dict[str, Any]
+
+    @pytest.fixture
+    def office(self, ezd: Office) -> OverHttp:
+        ezd.reset()
+        return OverHttp(ezd)
+
+    @pytest.fixture
+    def connector(self, ezd: Office) -> Connector:
+        return build(
+            "soap",
+            {
+                "wsdl": f"{ezd.url}/Integracja.svc?wsdl",
+                "timeout_s": 2.0,
+                "reading": {"success": [{"path": "ResultStatus", "equals": "1"}], "message": "ResultMessage"},
+                "step": [self.step],
+            },
+        )
+
+
+class TestSoapFindable(SoapContract):
+    step = letter_step(find=FIND_LETTER)
+
+
+class TestSoapBlind(SoapContract):
+    step = letter_step()
+
+
+class TestFolder(ConnectorContract, GoesDown):
+    """A local folder answers at once: there is no answer to lose, and nobody to refuse."""
+
+    @pytest.fixture
+    def office(self, tmp_path: Path) -> FolderSide:
+        return FolderSide(tmp_path / "urzad")
+
+    @pytest.fixture
+    def connector(self, office: FolderSide) -> Connector:
+        return build("folder", {"root": str(office.root)})
+
+
+class FolderSide:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        root.mkdir()
+
+    def keys(self) -> dict[str, int]:
+        return {path.stem: 1 for path in self.root.glob("*.json")}
+
+    def down(self) -> None:
+        self.root.rename(self.root.with_name("odmontowany"))
+
+    def up(self) -> None:
+        self.root.with_name("odmontowany").rename(self.root)
+
+
+class TestRehearsal(ConnectorContract, LosesAnswers, Refuses):
+    """It can always be asked: it is us."""
+
+    @pytest.fixture
+    def connector(self) -> RehearsalConnector:
+        return RehearsalConnector(RehearsalOptions())
+
+    @pytest.fixture
+    def office(self, connector: RehearsalConnector) -> RehearsalSide:
+        return RehearsalSide(connector)
+
+
+class RehearsalSide:
+    def __init__(self, connector: RehearsalConnector) -> None:
+        self.connector = connector
+
+    def keys(self) -> dict[str, int]:
+        return dict(self.connector.received)
+
+    def lose_answer(self, stored: bool) -> None:
+        self.connector.behave(Behaviour.HANG_UP_AFTER if stored else Behaviour.HANG_UP_BEFORE, times=1)
+
+    def refuse(self) -> None:
+        self.connector.behave(Behaviour.REFUSE, times=1)
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with embedded(tmp_path_factory.mktemp("pg")) as url:
+        made = url.replace("postgresql://", "postgresql+psycopg://", 1)
+        staging.create(made)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def line(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    socket = f"{sa.make_url(database).query['host']}/.s.PGSQL.5432"
+    with Office("wire", tmp_path_factory.mktemp("wire"), "--to", socket) as office:
+        yield office
+
+
+class TestSqlStaging(ConnectorContract, LosesAnswers, GoesDown):
+    """A staging table has no opinion of its own; what a database refuses, test_connector_sql shows."""
+
+    @pytest.fixture
+    def office(self, database: str, line: Office) -> StagingSide:
+        return StagingSide(database, line)
+
+    @pytest.fixture
+    def connector(self, database: str, line: Office) -> Iterator[Connector]:
+        url = sa.make_url(database).set(host="127.0.0.1", port=line.port, query={})
+        options = {
+            "url": url.render_as_string(hide_password=False),
+            "table": "brama_case",
+            "columns": staging.COLUMNS,
+            "files": staging.FILES,
+            "timeout_s": 3.0,
+        }
+        made: Any = build("sql", options)
+        yield made
+        made.close()
+
+
+class StagingSide:
+    def __init__(self, url: str, line: Office) -> None:
+        self.url = url
+        self.line = line
+        line.tell("up")
+        engine = sa.create_engine(url, poolclass=sa.NullPool)
+        with engine.begin() as connection:
+            connection.exec_driver_sql("DELETE FROM brama_file")
+            connection.exec_driver_sql("DELETE FROM brama_case")
+
+    def keys(self) -> dict[str, int]:
+        return staging.keys(self.url)
+
+    def lose_answer(self, stored: bool) -> None:
+        self.line.tell("cut_after" if stored else "cut_before", match="COMMIT")
+
+    def down(self) -> None:
+        self.line.tell("down")
+        self.line.tell("cut_before", match=".")  # the open line breaks too
+
+    def up(self) -> None:
+        self.line.tell("up")
