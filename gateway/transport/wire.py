@@ -9,34 +9,21 @@ for one parameter must agree, base64 is base64.
 from __future__ import annotations
 
 import base64
-import binascii
 import copy
 import threading
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from lxml import etree
 
-from gateway.clock import WARSAW
 from gateway.config import PushConfig, PushNames
-from schemas import xmldoc
-from schemas.errors import DocumentUnreadable, EnvelopeUnreadable, OperationUnknown
-from schemas.submission import Answer, Channel, Envelope, SenderBlock
+from schemas.errors import EnvelopeUnreadable, OperationUnknown
+from schemas.submission import Answer, Channel, Envelope
 from schemas.xmldoc import OBI, XSI, Limits, qname
 
-from . import contract, inline, soap
+from . import contract, fields, inline, soap
 
 _DEFAULT = PushNames()
-_SENDER_FIELDS = {
-    "identifier": "identyfikator",
-    "person_kind": "typOsoby",
-    "first_name": "imieSkrot",
-    "name": "nazwiskoNazwa",
-    "nip": "nip",
-    "pesel": "pesel",
-    "regon": "regon",
-}
-
 Parts = dict[str, etree._Element]  # our name of a parameter (a field of PushNames) → its element
 
 
@@ -74,10 +61,10 @@ class PushReader:
             raw=raw,
             file_name=file_name,
             content_type=content_type,
-            sender=_sender(parts),
+            sender=fields.sender(parts.get("sender"), parts.get("account")),
             posted_at=_moment(parts.get("posted_at")),
-            reply_mailbox=_text(parts.get("reply_mailbox")),
-            is_test=_text(parts.get("is_test")) in ("1", "true"),
+            reply_mailbox=fields.text(parts.get("reply_mailbox")),
+            is_test=fields.text(parts.get("is_test")) in ("1", "true"),
             epuap_document_id=_document_id(parts.get("further")),
             caller=caller,
         )
@@ -125,7 +112,7 @@ class PushReader:
         encoded = "" if content is None else _taken(content)
         self._check(element, _DEFAULT.document)
         file_name, content_type = element.findtext("nazwaPliku", ""), element.findtext("typPliku")
-        return file_name.strip(), content_type, _decoded(encoded, "zawartosc", soap.line_of(element))
+        return file_name.strip(), content_type, fields.octets(encoded, "zawartosc", soap.line_of(element))
 
     def _is_inline(self, element: etree._Element) -> bool:
         """XML inside, as opposed to a file (nazwaPliku, zawartosc) under a name with `Any`."""
@@ -136,7 +123,7 @@ class PushReader:
     def _inline(self, parts: Parts, element: etree._Element, raw: bytes) -> tuple[str, str | None, bytes]:
         if len(element.findall("*")) != 1:
             raise EnvelopeUnreadable("intake.part_missing", part=etree.QName(element).localname)
-        return _text(parts.get("file_name")) or "dokument.xml", "application/xml", inline.content_of(raw, element)
+        return fields.text(parts.get("file_name")) or "dokument.xml", "application/xml", inline.content_of(raw, element)
 
     def _check(self, element: etree._Element, default_name: str) -> None:
         """Judge by our schema, under the default name and without attributes that belong to SOAP or WS-Security."""
@@ -185,10 +172,6 @@ def _is_empty(element: etree._Element) -> bool:
     return len(element) == 0 and not (element.text or "").strip()
 
 
-def _text(element: etree._Element | None) -> str | None:
-    return None if element is None else (element.text or "").strip() or None
-
-
 def _taken(content: etree._Element) -> str:
     """The text of `content`, and its place left empty: base64 is judged here, strictly and faster than libxml2 does."""
     if len(content):
@@ -198,29 +181,10 @@ def _taken(content: etree._Element) -> str:
     return encoded
 
 
-def _decoded(encoded: str, part: str, line: int) -> bytes:
-    """Strict base64; XML white space between the characters is allowed, nothing else is."""
-    octets = _strict(encoded)
-    if octets is None:
-        octets = _strict("".join(encoded.split()))
-    if octets is None:
-        raise EnvelopeUnreadable("intake.base64_invalid", part=part, line=line)
-    return octets
-
-
-def _strict(encoded: str) -> bytes | None:
-    if len(encoded) % 4 or encoded.endswith("==="):  # surplus padding passes a2b_base64, even when strict
-        return None
-    try:
-        return binascii.a2b_base64(encoded, strict_mode=True)
-    except ValueError:  # not ASCII, or binascii.Error
-        return None
-
-
 def _mailbox(parts: Parts) -> str:
     """adresSkrytki; where it is left out, made of podmiotOdbierajacy and nazwaSkrytki."""
-    address = _text(parts.get("mailbox"))
-    recipient, name = _text(parts.get("recipient")), _text(parts.get("mailbox_name"))
+    address = fields.text(parts.get("mailbox"))
+    recipient, name = fields.text(parts.get("recipient")), fields.text(parts.get("mailbox_name"))
     if address is None and recipient and name:
         address = f"/{recipient}/{name}"
     if address is None:
@@ -228,38 +192,19 @@ def _mailbox(parts: Parts) -> str:
     return address
 
 
-def _sender(parts: Parts) -> SenderBlock:
-    party, account = parts.get("sender"), parts.get("account")
-    known = {} if party is None else {ours: party.findtext(theirs) or None for ours, theirs in _SENDER_FIELDS.items()}
-    if account is not None:
-        known |= {"user": account.findtext("uzytkownik") or None, "system": account.findtext("system") or None}
-    return SenderBlock(**known)
-
-
 def _moment(element: etree._Element | None) -> datetime | None:
-    """xs:dateTime to aware UTC; without a zone it is Polish wall time."""
-    written = _text(element)
+    written = fields.text(element)
     if element is None or written is None:
         return None
     try:
-        moment = datetime.fromisoformat(written)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=WARSAW)).astimezone(UTC)
-    except (ValueError, OverflowError) as error:  # 24:00:00, years beyond 9999: lawful in XSD, unknown to datetime
-        where = _DEFAULT.posted_at
-        raise EnvelopeUnreadable(
-            "intake.request_invalid", line=soap.line_of(element), where=where, rule="date"
-        ) from error
+        return fields.moment(written)
+    except (ValueError, OverflowError) as error:
+        line, where = soap.line_of(element), _DEFAULT.posted_at
+        raise EnvelopeUnreadable("intake.request_invalid", line=line, where=where, rule="date") from error
 
 
 def _document_id(element: etree._Element | None) -> str | None:
-    """The last un-namespaced `IdentyfikatorDokumentu` in daneDodatkowe: base64 of an XML text nobody has defined."""
-    written = _text(element)
+    written = fields.text(element)
     if element is None or written is None:
         return None
-    octets = _decoded(written, _DEFAULT.further, soap.line_of(element))
-    try:
-        found = xmldoc.parse(octets).getroot().iter("IdentyfikatorDokumentu")
-    except DocumentUnreadable:  # not needed for anything the citizen is owed; the raw request keeps it
-        return None
-    leaves = [_text(item) for item in found if len(item) == 0]
-    return leaves[-1] if leaves else None
+    return fields.document_id(fields.octets(written, _DEFAULT.further, soap.line_of(element)))
