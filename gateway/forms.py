@@ -131,6 +131,11 @@ class Forms:
                 slot.closure = gather(form.file, self.lookup, self._folders)
             return slot.closure
 
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Folders of the catalogues, the packaged one first."""
+        return self._folders
+
     def lookup(self, name: str) -> Path | None:
         """A library schema by namespace or by the URL that official files use for it."""
         return self._libraries.get(name)

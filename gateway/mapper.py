@@ -12,6 +12,7 @@ from typing import Any
 from lxml import etree
 
 from gateway.checks import case_checks, unread_findings
+from gateway.formdata.unwrap import Inside, inside_of
 from gateway.mapping.build import build
 from gateway.mapping.reader import Reading, read, unmapped
 from gateway.mapping.record import RecordTable
@@ -38,13 +39,28 @@ def apply(signed_xml: bytes, mappings: Mappings, message: MessageFacts) -> Case:
     table = mappings.get(namespace)
     if table is None:
         raise MappingError("mapping.none", form=namespace)
+    inside = inside_of(root, table)
+    if inside is not None and inside.namespace in mappings:
+        return _of_inside(inside, namespace, mappings, _identified(signed_xml, message))
     reading = read(root, table)
-    if message.case_id is None:
-        digest = sha256(signed_xml)
-        message = replace(message, case_id=case_id(message.mailbox or "", digest), document_sha256=digest)
+    message = _identified(signed_xml, message)
     case = build(reading, table, message, unmapped(root, table, reading.taken))
     checks = (*_unread(reading), *(_check(finding) for finding in case_checks(case)))
     return case.model_copy(update={"checks": checks})
+
+
+def _identified(signed_xml: bytes, message: MessageFacts) -> MessageFacts:
+    """With the case's id and the document's digest, where the arrival did not give them."""
+    if message.case_id is None:
+        digest = sha256(signed_xml)
+        message = replace(message, case_id=case_id(message.mailbox or "", digest), document_sha256=digest)
+    return message
+
+
+def _of_inside(inside: Inside, wrapper: str, mappings: Mappings, message: MessageFacts) -> Case:
+    """The case of the document inside; the wrapper's signature covers it, byte for byte."""
+    case = apply(inside.document, mappings, message)
+    return case.model_copy(update={"document": {**case.document, "wrapped_in": wrapper}})
 
 
 def to_record(case_json: Mapping[str, Any], record_mapping: RecordTable) -> dict[str, Any]:

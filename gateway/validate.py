@@ -15,6 +15,7 @@ from lxml import etree
 from gateway.checks import case_checks, document_checks, unread_findings
 from gateway.checks.say import finding
 from gateway.formdata.findings import schema_findings
+from gateway.formdata.unwrap import inside_of
 from gateway.forms import Form, Forms
 from gateway.mapping.build import build
 from gateway.mapping.reader import line_of, read
@@ -47,10 +48,15 @@ def check(document: bytes, forms: Forms, mappings: Mappings | None = None, on: d
         code = "form.unknown" if namespace else "form.no_namespace"
         return Validation(None, (finding(code, Severity.ERROR, None, 1, namespace=namespace[:200]),))
     tables = mappings if mappings is not None else packaged()
+    inside = inside_of(tree.getroot(), tables.get(namespace)) if form.wrapper else None
+    if inside is not None and forms.get(inside.namespace) is not None:
+        return check(inside.document, forms, tables, on)  # lines and paths are those of the inside
     departures = _against_schema(tree, form, forms)
     further = _beyond_schema(tree.getroot(), form, tables, on)
     if departures:  # whatever is missing is missing there already
         further = (item for item in further if item.code != "check.required_missing")
+    if form.wrapper:
+        departures.append(finding("form.inside_unknown", Severity.ERROR))
     return Validation(form.info, tuple(_without_echo(_weighed([*departures, *further], form))))
 
 

@@ -20,7 +20,9 @@ class Letter(Part):
     copies_to: tuple[Party, ...] = ()
     signed_by: str | None = None
     signed_by_first_name: str | None = None
+    signed_by_second_name: str | None = None
     signed_as: str | None = None
+    on_behalf: str | None = None
 
 
 class Obligation(Part):
@@ -49,6 +51,8 @@ class Application(Part):
     deed_number: str | None = None
     deed_date: date | None = None
     area_ha: Exact | None = None
+    farm_area_ha: Exact | None = None
+    state_aid: bool | None = None
 
 
 class FuelInvoice(Part):

@@ -139,6 +139,11 @@ class Vehicle(Part):
     readmitted_on: date | None = None
     deregistered_on: date | None = None
     ownership: str | None = None
+    gas: str | None = None
+    electric: str | None = None
+    hybrid: str | None = None
+    natural_gas: str | None = None
+    hydrogen: str | None = None
     months: int | None = None
     amount: Exact | None = None
 
@@ -200,6 +205,8 @@ class DeclaredRow(Part):
     rate: Exact | None = None
     months: int | None = None
     count: int | None = None
+    count_co_first: int | None = None  # vehicles held jointly, the taxpayer first in the registration document
+    count_co_other: int | None = None
     amount: Exact | None = None
 
 

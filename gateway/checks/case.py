@@ -76,6 +76,7 @@ def _expected_totals(case: Case) -> set[Decimal]:
     """Rounded to full złoty; DT-1 states its sum to the grosz, and only its instalments are round."""
     assert case.declared is not None
     amounts = [row.amount for row in case.declared.rows if row.amount is not None]
+    amounts += [-relief.amount for relief in case.reliefs if relief.amount is not None]
     return {total_of(amounts), sum(amounts, Decimal(0))} if case.kind == "vehicle_return" else {total_of(amounts)}
 
 

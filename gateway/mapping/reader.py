@@ -147,7 +147,7 @@ def _nodes(result: Any) -> list[Any]:
     """XPath results as a list: node sets as they are, a string or number as one value if it says anything."""
     if isinstance(result, list):
         return result
-    return [result] if result not in ("", False) else []
+    return [] if result == "" or result is False else [result]
 
 
 def _place(node: Any) -> Any:

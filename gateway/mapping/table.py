@@ -13,9 +13,10 @@ from lxml import etree
 from gateway.mapping.transforms import TRANSFORMS, Transform
 from schemas.errors import MappingError
 
-_TOP_KEYS = {"form", "kind", "version", "ns", "include", "set", "field", "each", "ignore", "note"}
-_PART_KEYS = {"ns", "set", "field", "each", "ignore", "note"}
+_TOP_KEYS = {"form", "kind", "version", "ns", "include", "inside", "set", "field", "each", "ignore", "note"}
+_PART_KEYS = {"ns", "include", "set", "field", "each", "ignore", "note"}
 _ROW_KEYS = {"xpath", "read", "required", "values", "many", "label", "note"}
+_INCLUDE_DEPTH = 4
 _EACH_KEYS = {"target", "xpath", "set", "field", "number", "label", "note"}
 
 
@@ -69,6 +70,7 @@ class Table:
     eaches: tuple[Each, ...]
     ignored: tuple[Ignored, ...]
     set: dict[str, Any] = field(default_factory=dict)
+    inside: etree.XPath | None = field(repr=False, default=None)  # base64 of a document that is mapped instead
 
     @property
     def ignored_attributes(self) -> frozenset[str]:
@@ -88,11 +90,7 @@ def read_table(path: Path, parts: Path) -> Table:
     for key in ("form", "kind", "version"):
         if key not in raw:
             raise MappingError("mapping.key_missing", file=path.name, line=1, key=key)
-    sources = [(raw, path, text)]
-    for name in raw.get("include", []):
-        part, part_text = _toml(parts / f"{name}.toml")
-        _only(part, _PART_KEYS, parts / f"{name}.toml", part_text)
-        sources.append((part, parts / f"{name}.toml", part_text))
+    sources = [(raw, path, text), *_included(raw, parts)]
     namespaces: dict[str, str] = {"w": raw["form"]}
     for table, _, _ in reversed(sources):
         namespaces |= table.get("ns", {})
@@ -112,6 +110,7 @@ def read_table(path: Path, parts: Path) -> Table:
         eaches=tuple(each for (table, *_), c in zip(sources, compiler, strict=True) for each in c.eaches(table)),
         ignored=tuple(item for (table, *_), c in zip(sources, compiler, strict=True) for item in c.ignored(table)),
         set={key: value for table, _, _ in reversed(sources) for key, value in table.get("set", {}).items()},
+        inside=compiler[0].compile(raw["inside"], "inside") if "inside" in raw else None,
     )
 
 
@@ -138,7 +137,7 @@ class _Compiler:
         return Row(
             target=target,
             xpath=row["xpath"],
-            find=self._compile(row["xpath"], target),
+            find=self.compile(row["xpath"], target),
             read=TRANSFORMS[read],
             required=row.get("required", False),
             many=row.get("many", False),
@@ -152,7 +151,7 @@ class _Compiler:
         return Each(
             target=name,
             xpath=entry["xpath"],
-            find=self._compile(entry["xpath"], name),
+            find=self.compile(entry["xpath"], name),
             rows=tuple(self._row(target, row) for target, row in entry["field"].items()),
             set=entry.get("set", {}),
             number=entry.get("number"),
@@ -166,10 +165,10 @@ class _Compiler:
             why=entry["why"],
             attributes=frozenset(entry.get("attributes", [])),
             xpath=xpath,
-            find=self._compile(xpath, "ignore") if xpath else None,
+            find=self.compile(xpath, "ignore") if xpath else None,
         )
 
-    def _compile(self, xpath: str, key: str) -> etree.XPath:
+    def compile(self, xpath: str, key: str) -> etree.XPath:
         try:
             return etree.XPath(xpath, namespaces=self.namespaces)
         except etree.XPathSyntaxError as error:
@@ -198,6 +197,17 @@ def line_of(text: str, key: str) -> int:
     )
     found = next((hit for shape in shapes if (hit := re.search(shape, text, re.MULTILINE))), None)
     return text.count("\n", 0, found.start()) + 1 if found else 0
+
+
+def _included(raw: dict[str, Any], parts: Path, depth: int = 0) -> list[tuple[dict[str, Any], Path, str]]:
+    """The shared parts a file includes, and theirs, nearest first."""
+    found = []
+    for name in raw.get("include", []) if depth < _INCLUDE_DEPTH else []:
+        path = parts / f"{name}.toml"
+        part, text = _toml(path)
+        _only(part, _PART_KEYS, path, text)
+        found += [(part, path, text), *_included(part, parts, depth + 1)]
+    return found
 
 
 def _toml(path: Path) -> tuple[dict[str, Any], str]:

@@ -1,0 +1,211 @@
+"""What an integrator does with forms: list, show, add, check, draft, compare, make samples."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from lxml import etree
+
+from gateway import mapper, resources, validate
+from gateway.formdata import adding, draft
+from gateway.formdata.adding import Added, Details
+from gateway.formdata.draft import Difference
+from gateway.formdata.model import ElementModel, root_of
+from gateway.formdata.sample import sample as make_sample
+from gateway.formdata.skeleton import skeleton, strays
+from gateway.forms import Form, Forms
+from gateway.mapping.tables import Mappings
+from gateway.render import render
+from gateway.services import Service, services
+from schemas.errors import BramaError, FormError
+from schemas.xmldoc import parse
+
+__all__ = ["Added", "Checked", "Details", "Difference", "ServiceRow", "add", "check", "diff", "find", "list_forms",
+           "new", "sample", "service_rows", "show"]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One form after `check`: what holds, and in `problems` what does not, as codes with facts."""
+
+    namespace: str
+    code: str
+    version: str
+    status: str
+    compiled: bool
+    mapped: bool
+    sampled: bool
+    rendered: bool
+    problems: tuple[str, ...]
+
+    @property
+    def fine(self) -> bool:
+        """Nothing to complain about."""
+        return not self.problems
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRow:
+    """One e-service and how far its forms work."""
+
+    service: Service
+    recognised: bool
+    validated: bool
+    checked: bool
+    mapped: bool
+    rendered: bool
+
+
+def find(forms: Forms, name: str) -> Form:
+    """A form by namespace, by `2020/01/07/8990`, by code, or by `CODE:version`.
+
+    Raises FormError `form.name_unknown`, or `form.name_ambiguous` with the namespaces a code may mean.
+    """
+    known = forms.get(name) or forms.get(f"http://crd.gov.pl/wzor/{name.strip('/')}/")
+    if known is not None:
+        return known
+    code, _, version = name.partition(":")
+    found = [form for form in forms if form.info.code.lower() == code.lower() and version in ("", form.info.version)]
+    if not found:
+        raise FormError("form.name_unknown", name=name)
+    if len(found) > 1:
+        raise FormError("form.name_ambiguous", name=name, namespaces=", ".join(form.namespace for form in found))
+    return found[0]
+
+
+def list_forms(forms: Forms, mappings: Mappings) -> list[dict[str, Any]]:
+    """Every form with its rules and whether it has a schema and a mapping; status says official or reconstructed."""
+    return [
+        {
+            **form.info.to_json(), "kind": form.kind, "strict": form.strict, "signature": form.signature,
+            "schema": form.file is not None, "mapping": form.namespace in mappings, "test_host": form.test_host,
+        }
+        for form in forms
+    ]  # fmt: skip
+
+
+def show(forms: Forms, mappings: Mappings, name: str) -> dict[str, Any]:
+    """One form: catalogue entry, files, the places it holds text, and the targets its mapping fills."""
+    form = find(forms, name)
+    table = mappings.get(form.namespace)
+    shown: dict[str, Any] = {
+        **form.info.to_json(), "kind": form.kind, "strict": form.strict, "signature": form.signature,
+        "source": form.source, "legal_basis": form.legal_basis, "files": [], "leaves": [], "targets": [],
+    }  # fmt: skip
+    if form.file is not None:
+        shown["files"] = [str(path) for path in forms.closure(form.namespace).files]
+        shown["leaves"] = [{"path": leaf.path, "type": leaf.kind} for leaf in draft.leaves_of(_model(forms, form))]
+    if table is not None:
+        each = [f"{entry.target}[].{row.target}" for entry in table.eaches for row in entry.rows]
+        shown["targets"] = sorted({*(row.target for row in table.rows), *each})
+    return shown
+
+
+def add(forms: Forms, source: Path, folder: Path, details: Details, *, today: date) -> Added:
+    """See gateway.formdata.adding.add."""
+    return adding.add(source, folder, details, forms, today=today)
+
+
+def new(forms: Forms, name: str) -> str:
+    """A draft mapping for a form, TOML text."""
+    form = find(forms, name)
+    return draft.draft(_model(forms, form), form.namespace, form.info.code, form.kind or "general_letter")
+
+
+def diff(forms: Forms, before: str, after: str) -> Difference:
+    """What differs between two templates."""
+    return draft.difference(_model(forms, find(forms, before)), _model(forms, find(forms, after)))
+
+
+def sample(forms: Forms, mappings: Mappings, name: str, *, seed: int = 1, full: bool = True) -> bytes:
+    """A valid fictitious document of a form; the same seed makes the same one."""
+    form = find(forms, name)
+    known = {"KodFormularza": form.info.code, "WariantFormularza": form.info.version}
+    table = mappings.get(form.namespace)
+    return make_sample(_model(forms, form), seed=seed, full=full, known=known, table=table)
+
+
+def check(
+    forms: Forms, mappings: Mappings, samples: Sequence[Path] | None = None, only: str | None = None
+) -> list[Checked]:
+    """Prove every form: its schema compiles, its mapping points into it, its samples are valid and map as expected.
+
+    Args:    samples: folders with `<mapping>.xml` beside `<mapping>.case.json`, the packaged one by default.
+    """
+    folders = tuple(samples) if samples is not None else (resources.folder("mappings") / "samples",)
+    chosen = [find(forms, only)] if only else list(forms)
+    return [_checked(form, forms, mappings, folders) for form in chosen]
+
+
+def service_rows(forms: Forms, mappings: Mappings) -> list[ServiceRow]:
+    """The 27 e-services × how far their forms work, from a fresh `check`."""
+    results = check(forms, mappings)
+    return [_service_row(service, [item for item in results if item.code in service.forms]) for service in services()]
+
+
+def _service_row(service: Service, results: list[Checked]) -> ServiceRow:
+    """A service without a form of its own (a payment screen) has nothing to recognise: its columns stay open."""
+    every = bool(results)
+    return ServiceRow(
+        service,
+        recognised=every,
+        validated=every and all(result.compiled and result.sampled for result in results),
+        checked=every and all(result.fine for result in results),
+        mapped=every and all(result.mapped for result in results),
+        rendered=every and all(result.rendered for result in results),
+    )
+
+
+def _checked(form: Form, forms: Forms, mappings: Mappings, folders: tuple[Path, ...]) -> Checked:
+    problems: list[str] = []
+    compiled = mapped = sampled = rendered = False
+    try:
+        if form.file is not None:
+            with forms.schema(form.namespace):
+                compiled = True
+        elif not form.test_host:
+            problems.append("form.no_schema")
+        table = mappings.get(form.namespace)
+        if table is not None and compiled:
+            found = strays(table, skeleton(_model(forms, form)))
+            problems += [f"form.stray_row: {stray.target}" for stray in found]
+            mapped = not found
+            trouble = list(_sample_problems(form, forms, mappings, folders))
+            problems += trouble
+            sampled = rendered = not trouble
+        elif form.file is not None:
+            problems.append("form.no_mapping")
+    except BramaError as error:
+        problems.append(str(error))
+    info = form.info
+    return Checked(
+        form.namespace, info.code, info.version, info.status, compiled, mapped, sampled, rendered, tuple(problems)
+    )
+
+
+def _sample_problems(form: Form, forms: Forms, mappings: Mappings, folders: tuple[Path, ...]) -> Iterator[str]:
+    stem = mappings.file(form.namespace).stem
+    files = [path for folder in folders for path in sorted(folder.glob(f"{stem}*.xml"))]
+    files = [path for path in files if etree.QName(parse(path.read_bytes()).getroot()).namespace == form.namespace]
+    if not files:
+        yield f"form.no_sample: {stem}"
+    for path in files:
+        document = path.read_bytes()
+        verdict = validate.check(document, forms, mappings)
+        if not verdict.valid:
+            yield f"form.sample_invalid: {path.name}: {', '.join(item.code for item in verdict.findings)}"
+        case = mapper.apply(document, mappings, mapper.MessageFacts())
+        expected = path.with_suffix(".case.json")
+        if not expected.is_file() or json.loads(expected.read_text("utf-8")) != case.to_json():
+            yield f"form.sample_differs: {path.name}"
+        if (verdict.form or form.info).name_pl not in render(document, case, verdict, mappings).text:
+            yield f"form.not_rendered: {path.name}"
+
+
+def _model(forms: Forms, form: Form) -> ElementModel:
+    return root_of(forms.closure(form.namespace))
