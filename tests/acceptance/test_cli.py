@@ -162,10 +162,11 @@ def test_map_shows_the_case_or_says_why_there_is_none(brama, tmp_path):
 def test_receipts_are_shown_and_bound_to_their_document_only(brama, gateway, tmp_path):
     document = a_signed_document()
     upo = written(tmp_path / "upo.xml", gateway.answer(an_envelope(document)).receipt or b"")
+    trust = gateway.tools.config.path(gateway.tools.config.gateway.trust)
     own, other = written(tmp_path / "own.xml", document), written(tmp_path / "other.xml", a_signed_document())
 
     assert brama.json("receipt", "show", upo)["kind"] == "UPP"
-    bound = brama.json("receipt", "verify", upo, "--document", own, "--trust", tmp_path / "pki" / "trust.toml")
+    bound = brama.json("receipt", "verify", upo, "--document", own, "--trust", trust)
     assert (bound["binding"], bound["verification"]["indication"]) == ("is_for", "TOTAL-PASSED")
     assert brama.json("receipt", "verify", upo, "--document", other, expect=NO)["binding"] == "is_not"
     assert brama.json("receipt", "show", own, expect=NO)["error"]["code"].startswith("receipt.")
