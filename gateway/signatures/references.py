@@ -66,7 +66,7 @@ class Document:
     def charge(self, octets: int) -> None:
         """Count digested octets against the budget. Raises Refusal: `signature.too_costly`."""
         self.spent_octets += octets
-        if self.spent_octets > max(self.bounds.digested_octets, 16 * len(self.source)):
+        if self.spent_octets > max(self.bounds.digested_octets, 8 * len(self.source)):
             raise Refusal("signature.too_costly", what="Reference")
 
 
