@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -14,6 +15,7 @@ from schemas.xmldoc import parse
 
 XS = "http://www.w3.org/2001/XMLSchema"
 MAX_FILES = 200
+_COMPILING = threading.Lock()
 _REFERENCES = tuple(f"{{{XS}}}{name}" for name in ("import", "include", "redefine", "override"))
 
 Lookup = Callable[[str], Path | None]
@@ -67,7 +69,16 @@ def gather(entry: Path, lookup: Lookup, allowed: tuple[Path, ...]) -> Closure:
 
 
 def compiled(closure: Closure) -> etree.XMLSchema:
-    """libxml2's compiled schema. Raises FormError `form.schema_invalid` with line and libxml2's reason."""
+    """libxml2's compiled schema. Raises FormError `form.schema_invalid` with line and libxml2's reason.
+
+    One at a time in a process: while libxml2 compiles, its loader of imports is a global of the process, and a second
+    compilation would take it away from the first.
+    """
+    with _COMPILING:
+        return _compile(closure)
+
+
+def _compile(closure: Closure) -> etree.XMLSchema:
     parser = etree.XMLParser(no_network=True, resolve_entities=False, load_dtd=False)
     parser.resolvers.add(_OnlyOurs(closure))
     entry = etree.fromstring(_bytes(closure, closure.entry), parser, base_url=closure.entry)

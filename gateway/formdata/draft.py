@@ -10,7 +10,8 @@ from gateway.formdata.simple import SimpleType
 
 _READ_BY_BASE = {
     "decimal": "decimal", "date": "date", "dateTime": "timestamp", "gYear": "year", "boolean": "flag",
-    "integer": "integer", "byte": "integer", "int": "integer", "nonNegativeInteger": "integer", "positiveInteger": "integer",
+    "integer": "integer", "byte": "integer", "int": "integer", "nonNegativeInteger": "integer",
+    "positiveInteger": "integer",
 }  # fmt: skip
 _READ_BY_NAME = {"PESEL": "pesel", "NIP": "nip", "REGON": "regon", "KRS": "digits"}
 _ENVELOPE = ("OpisDokumentu", "DaneDokumentu", "Zalaczniki", "Signature")

@@ -194,3 +194,24 @@ def test_threads_get_compiled_schemas_of_their_own_and_see_only_their_own_errors
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def test_many_threads_may_compile_at_the_same_time():
+    forms = Forms.load()
+    namespaces = [form.namespace for form in forms if form.file is not None]
+    failed: list[BaseException] = []
+
+    def compile_all(order: list[str]) -> None:
+        try:
+            for namespace in order:
+                with forms.schema(namespace):
+                    pass
+        except Exception as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=compile_all, args=(namespaces[::step],)) for step in (1, -1, 1, -1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
