@@ -126,8 +126,6 @@ def _transformed(reference: Reference, data: Data, signature: Signature, documen
         octets = transforms.apply(data, reference.steps, signature.element)
         document.charge(len(octets))
         document._digested[key] = octets
-    else:
-        document.charge(len(octets))
     return octets
 
 

@@ -63,7 +63,7 @@ class Bounds:
     signatures: int = 32
     references: int = 64  # per signature
     transforms: int = 4  # per reference
-    digested_octets: int = 12 * 1024 * 1024  # over all references; a document larger than an eighth of it gets more
+    digested_octets: int = 6 * 1024 * 1024  # over all references; a document larger than an eighth of it gets more
     certificates: int = 16  # per KeyInfo
 
 
