@@ -57,22 +57,13 @@ class MessageKey:
 
 
 class MessageSigner:
-    """Signs messages; usable as zeep's `wsse` plugin and by servers for their answers. Safe for several threads."""
+    """Signs requests, and answers where a server signs them. Safe for several threads."""
 
     def __init__(self, identity: MessageKey, *, lifetime: timedelta | None = None, clock: Clock | None = None) -> None:
         """`lifetime`: send a signed Timestamp that expires after this; None sends none, which ePUAP accepts."""
         self._identity = identity
         self._lifetime = lifetime
         self._clock = clock or SystemClock()
-
-    def apply(self, envelope: etree._Element, headers: dict[str, str]) -> tuple[etree._Element, dict[str, str]]:
-        """zeep's hook: sign `envelope` in place."""
-        self.sign(envelope)
-        return envelope, headers
-
-    def verify(self, envelope: etree._Element) -> etree._Element:
-        """zeep's hook for answers; unused, because answers are judged by their octets."""
-        return envelope
 
     def sign(self, envelope: etree._Element) -> None:
         """Add `wsse:Security` as the first header block, with token, signature and, if wanted, timestamp."""

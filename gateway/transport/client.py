@@ -1,0 +1,138 @@
+"""One call to one of ePUAP's services: zeep makes the message from our WSDL, we send it once and read what comes back.
+
+zeep does not read answers: it turns bad values into None. Whether a failed call may have had an effect is told by the
+class of the error (see `schemas.errors.ServiceError`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+import zeep
+from lxml import etree
+
+from connectors.http import AnswerLost, NotSent, Reply
+from gateway import resources
+from schemas.errors import BramaError, EnvelopeUnreadable, ServiceRefused, ServiceUnreachable, ServiceUnsettled
+from schemas.xmldoc import SOAP11, Limits, qname
+
+from . import mtom, soap
+from .wsse import MessageSigner
+
+UNDERSTOOD = frozenset({soap.WSSE})
+Values = Mapping[str, Any] | etree._Element
+
+
+class Exchange(Protocol):
+    """`connectors.http.Http`, or anything that keeps its promise about the first byte."""
+
+    def send(self, method: str, url: str, *, content: bytes, headers: dict[str, str]) -> Reply:
+        """Raises NotSent, AnswerLost."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where and how one service is called."""
+
+    address: str
+    http: Exchange
+    signer: MessageSigner | None = None  # None only where the other side asks for no signature
+    check: Callable[[bytes], None] | None = None  # judges an answer's signature; raises MessageUntrusted
+    signed_faults: bool = False  # whether Faults must be signed too; not documented, so not demanded
+    answer_limit_bytes: int = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAnswer:
+    """The element in the Body, and the whole answer as received (parts put together)."""
+
+    element: etree._Element
+    raw: bytes
+
+
+class ServiceClient:
+    """One service of `xsd/epuap/<wsdl>`. Made once; calls may come from several threads."""
+
+    def __init__(self, wsdl: str, endpoint: Endpoint) -> None:
+        self.name = wsdl.removesuffix(".wsdl")
+        self._wsdl = resources.folder("xsd") / "epuap" / wsdl
+        self._endpoint = endpoint
+
+    def call(self, operation: str, values: Values, headers: Mapping[str, Any] | None = None) -> ServiceAnswer:
+        """Call one operation once.
+
+        Args:    values: children of the Body's element by name, or the one element it holds.
+                 headers: header blocks by their part names in the WSDL; None values are left out.
+        Raises:  ServiceUnreachable: no effect. ServiceRefused: a Fault, with its own number and text.
+                 ServiceUnsettled: anything else after sending. MessageUntrusted: the answer's signature does not hold;
+                 for a call with an effect that is unsettled too.
+        """
+        message, action = self._message(operation, values, headers or {})
+        reply = self._exchanged(message, action)
+        try:
+            raw = mtom.whole(reply.content, reply.headers.get("Content-Type", ""))
+            answer = soap.parse(raw, Limits(size_bytes=self._endpoint.answer_limit_bytes), UNDERSTOOD)
+            element = answer.body[0]
+        except (BramaError, IndexError) as error:
+            raise self._unsettled(f"HTTP {reply.status_code}", error) from error
+        is_fault = element.tag == qname(SOAP11, "Fault")
+        if self._endpoint.check is not None and (self._endpoint.signed_faults or not is_fault):
+            self._endpoint.check(raw)
+        if is_fault:
+            raise self._refusal(element)
+        return ServiceAnswer(element, raw)
+
+    def message(self, operation: str, values: Values, headers: Mapping[str, Any] | None = None) -> bytes:
+        """The message that `call` would send, signed."""
+        return self._message(operation, values, headers or {})[0]
+
+    @cached_property
+    def _client(self) -> Any:
+        """Read from the WSDL when first needed."""
+        library: Any = zeep  # untyped
+        settings = library.Settings(strict=True, forbid_external=True, xml_huge_tree=True)
+        return library.Client(str(self._wsdl), settings=settings)
+
+    def _message(self, operation: str, values: Values, headers: Mapping[str, Any]) -> tuple[bytes, str]:
+        blocks = {name: value for name, value in headers.items() if value is not None}
+        named, content = (values, ()) if isinstance(values, Mapping) else ({}, ("",))
+        extra = {"_soapheaders": blocks} if blocks else {}
+        envelope = self._client.create_message(self._client.service, operation, *content, **named, **extra)
+        if not isinstance(values, Mapping):  # zeep has no way to put an element into xs:anyType
+            envelope.find(qname(SOAP11, "Body"))[0].append(values)
+        if self._endpoint.signer is not None:
+            self._endpoint.signer.sign(envelope)
+        action = self._client.service._binding.get(operation).soapaction
+        return etree.tostring(envelope, xml_declaration=True, encoding="UTF-8"), str(action)
+
+    def _exchanged(self, message: bytes, action: str) -> Reply:
+        headers = {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": f'"{action}"'}
+        try:
+            return self._endpoint.http.send("POST", self._endpoint.address, content=message, headers=headers)
+        except NotSent as error:
+            raise ServiceUnreachable(service=self.name, reason=error.facts.get("reason", "")) from error
+        except AnswerLost as error:
+            raise self._unsettled("", error) from error
+
+    def _unsettled(self, seen: str, error: Exception) -> ServiceUnsettled:
+        code = error.code if isinstance(error, BramaError) else type(error).__name__
+        return ServiceUnsettled(service=self.name, reason=f"{seen} {code}".strip())
+
+    def _refusal(self, fault: etree._Element) -> ServiceRefused:
+        """The number and words of the other side: `detail/*{kod, komunikat}`, else those of the Fault itself."""
+        number = fault.findtext("detail/*/kod") or fault.findtext("faultcode") or ""
+        words = fault.findtext("detail/*/komunikat") or fault.findtext("faultstring") or ""
+        return ServiceRefused(service=self.name, number=number.strip(), text=words.strip())
+
+
+def status_of(answer: ServiceAnswer, path: str = "status") -> tuple[int, str]:
+    """`kod` and `komunikat` of an answer, word for word. Raises EnvelopeUnreadable: there is no number."""
+    holder = answer.element.find(path) if path else answer.element
+    number = "" if holder is None else holder.findtext("kod", "").strip()
+    if holder is None or not number.lstrip("-").isdigit():
+        raise EnvelopeUnreadable("intake.part_missing", part=f"{path or 'status'}/kod")
+    return int(number), holder.findtext("komunikat", "").strip()
