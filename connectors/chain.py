@@ -35,11 +35,14 @@ class Rule(Part):
     equals: str | None = None
     one_of: tuple[str, ...] = ()
     matches: str | None = Field(default=None, description="A regular expression the whole value must match.")
+    absent: bool = Field(default=False, description="Holds when there is nothing, or only emptiness, at the path.")
     includes: str | None = Field(default=None, description="Template of a text one of the values must equal.")
 
     def judge(self, answer: Answer, scope: Mapping[str, Any]) -> bool | None:
         """True or False; None when the answer has nothing at this path."""
         values = answer.texts(self.path)
+        if self.absent:
+            return not any(value.strip() for value in values)
         if not values:
             return None
         if self.includes is not None:

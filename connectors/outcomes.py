@@ -33,6 +33,7 @@ MEANING: dict[str, type[Refused] | type[Unreachable] | type[Unsettled]] = {
     "http.wrong_address": Unreachable,  # 3xx, 404, 405, 410
     "http.refused": Refused,  # 400 and the other 4xx
     "http.status": Unsettled,  # 5xx and whatever else
+    "http.no_token": Unreachable,  # the authorisation server gave none, so the office was not asked at all
     # SOAP
     "soap.contract_unavailable": Unreachable,  # the WSDL cannot be loaded
     "soap.contract_mismatch": Unreachable,  # operation or argument not in the WSDL

@@ -20,6 +20,7 @@ BUILT_IN: dict[str, str] = {  # works without installation; loaded only when ask
     "ezd_puw": "connectors.ezd_puw.connector:EzdPuwConnector",
     "folder": "connectors.folder:FolderConnector",
     "rehearsal": "connectors.rehearsal:RehearsalConnector",
+    "rest": "connectors.rest:RestConnector",
     "soap": "connectors.soap:SoapConnector",
     "sql": "connectors.sql:SqlConnector",
 }

@@ -83,16 +83,18 @@ class SqlConnector:
         return Delivered(done["reference"])
 
     def query(self, name: str, **parameters: Any) -> QueryAnswer:
-        """Run one of the configured SELECTs. Raises: LookUpFailed."""
+        """Run one of the configured SELECTs. Raises: LookUpFailed, also where it has more rows than `max_rows`."""
         if name not in self.options.queries:
             raise LookUpFailed(reason=f"no query {name}")
         asked = now()
         try:
             with self._connected() as connection:
                 found = connection.execute(sa.text(self.options.queries[name]), parameters)
-                rows = tuple(dict(row) for row in found.mappings().fetchmany(self.options.max_rows))
+                rows = tuple(dict(row) for row in found.mappings().fetchmany(self.options.max_rows + 1))
         except (StepStopped, exc.SQLAlchemyError) as error:
             raise LookUpFailed(reason=technical(error)) from error
+        if len(rows) > self.options.max_rows:  # a part of what is owed must never pass for the whole
+            raise LookUpFailed(reason=f"more than {self.options.max_rows} rows")
         return QueryAnswer(name, asked, rows)
 
     def close(self) -> None:

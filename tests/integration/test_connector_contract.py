@@ -106,6 +106,37 @@ class TestSoapBlind(SoapContract):
     step = letter_step()
 
 
+@pytest.fixture(scope="module")
+def json_office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    with Office("rest", tmp_path_factory.mktemp("rest"), "--forgets-keys") as office:
+        yield office
+
+
+FIND_CASE = {"operation": "GET /cases?external_id={key}", "found": [{"path": "items/id"}]}
+
+
+class RestContract(ConnectorContract, LosesAnswers, GoesDown, Refuses):
+    find: dict[str, Any] | None
+
+    @pytest.fixture
+    def office(self, json_office: Office) -> OverHttp:
+        json_office.reset()
+        return OverHttp(json_office)
+
+    @pytest.fixture
+    def connector(self, json_office: Office) -> Connector:
+        step = {"name": "open", "operation": "POST /cases", "arguments": {"external_id": "{key}"}, "find": self.find}
+        return build("rest", {"base_url": json_office.url, "timeout_s": 2.0, "step": [step], "ping": "GET /ping"})
+
+
+class TestRestFindable(RestContract):
+    find = FIND_CASE
+
+
+class TestRestBlind(RestContract):
+    find = None
+
+
 class TestFolder(ConnectorContract, GoesDown):
     """A local folder answers at once: there is no answer to lose, and nobody to refuse."""
 
