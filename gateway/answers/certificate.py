@@ -8,7 +8,7 @@ Sources: art. 306a-306e Ordynacji podatkowej; the stamp duty act of 16 November 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -21,6 +21,7 @@ from schemas.answers import ZERO, Arrears, Dues
 from schemas.case import Case
 
 FEE_PER_COPY = Decimal("21.00")
+UNPOSTED = "answers.payment_unposted"
 _UNPAID = {"missing": "answers.fee_missing", "short": "answers.fee_short"}
 EXEMPTION = "stamp_duty_exemption"  # code of the statement in which a form gives the exemption's legal title
 
@@ -107,17 +108,20 @@ class Ruling:
     arrears: Arrears
 
 
-def decide(request: Request, dues: Dues, *, required: Sequence[str], today: date) -> Ruling:
+def decide(
+    request: Request, dues: Dues, *, required: Sequence[str], today: date, cleared: Collection[str] = ()
+) -> Ruling:
     """Which document to draft; never raises, whatever the ledgers say.
 
     Args: required: ledgers that must have answered: a certificate speaks for all dues of the gmina.
           today: Polish calendar; a certificate confirms the state of the day it is issued (art. 306a § 3).
+          cleared: doubts a person has looked at; only a payment under way can be, silence and age cannot.
     """
     arrears = arrears_of(dues, today)
     unpaid = _UNPAID.get(request.fee.standing)
     if unpaid:
         return Ruling(Outcome.CALL_FOR_FEE, (unpaid,), arrears)
-    doubts = (*_silence(dues, required), *_doubts(dues, today, arrears))
+    doubts = (*_silence(dues, required), *_doubts(dues, today, arrears, cleared))
     if doubts:
         return Ruling(Outcome.CLERK, doubts, arrears)
     if not arrears.items:
@@ -133,10 +137,10 @@ def _silence(dues: Dues, required: Sequence[str]) -> tuple[str, ...]:
     return ("answers.ledger_silent",) if silent else ()
 
 
-def _doubts(dues: Dues, today: date, arrears: Arrears) -> tuple[str, ...]:
+def _doubts(dues: Dues, today: date, arrears: Arrears, cleared: Collection[str]) -> tuple[str, ...]:
     found = []
     if dues.as_of.astimezone(WARSAW).date() != today or any(source.cached for source in dues.sources):
         found.append("answers.dues_not_of_today")
-    if arrears.items and arrears.totals.unposted > ZERO:
-        found.append("answers.payment_unposted")
+    if arrears.items and arrears.totals.unposted > ZERO and UNPOSTED not in cleared:
+        found.append(UNPOSTED)
     return tuple(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 
@@ -23,22 +24,33 @@ class Draft:
     ruling: Ruling | None = None
 
 
-def draft_statement(composer: Composer, matter: Matter, dues: Dues) -> Draft:
-    """A settlement statement; held where no ledger answered, or one did not and the office wants whole ones only."""
+def draft_statement(composer: Composer, matter: Matter, dues: Dues, *, cleared: Collection[str] = ()) -> Draft:
+    """A settlement statement; held where no ledger answered, or one did not and the office wants whole ones only.
+
+    Args: cleared: of the plan; who has looked at the silence of a ledger lets a partial statement go.
+    """
     answered = len(dues.sources) - len(dues.missing)
-    if not answered or (dues.missing and composer.office.partial_statements == "hold"):
+    partial_held = composer.office.partial_statements == "hold" and SILENT not in cleared
+    if not answered or (dues.missing and partial_held):
         return Draft(Held(SILENT))
     return _drafted(composer.settlement_statement(matter, dues))
 
 
 def draft_certificate(
-    composer: Composer, matter: Matter, request: Request, dues: Dues, *, today: date, proceedings: str = ""
+    composer: Composer,
+    matter: Matter,
+    request: Request,
+    dues: Dues,
+    *,
+    today: date,
+    proceedings: str = "",
+    cleared: Collection[str] = (),
 ) -> Draft:
     """What the law makes of an application: certificate, refusal, call for the fee, or a clerk.
 
     Raises: AnswerError: a template is wrong.
     """
-    ruling = decide(request, dues, required=composer.office.ledgers, today=today)
+    ruling = decide(request, dues, required=composer.office.ledgers, today=today, cleared=cleared)
     if ruling.outcome is Outcome.CLERK:
         return Draft(Held(ruling.reasons[0]), ruling=ruling)
     if ruling.outcome is Outcome.CALL_FOR_FEE:

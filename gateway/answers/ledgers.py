@@ -11,16 +11,20 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+import structlog
 from pydantic import ValidationError
 
-from connectors.base import QueryAnswer
+from connectors.base import LookUpFailed, QueryAnswer, Querying
 from gateway.answers.calendar import last_day
 from gateway.clock import WARSAW
 from schemas.answers import ZERO, Arrears, DueItem, Dues, Source
 
+QUERY = "dues"
 NOT_REACHED = "answers.ledger_not_reached"
 ROW_UNREADABLE = "answers.ledger_row_unreadable"
 DISAGREE = "answers.ledgers_disagree"
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,14 @@ class LedgerAnswer:
 
     source: Source
     items: tuple[DueItem, ...] = ()
+
+
+def ask(ledgers: Mapping[str, Querying], *, party: str, as_of: datetime) -> list[LedgerAnswer]:
+    """Put the `dues` query to every ledger, one after the other; one that fails stays as not having answered.
+
+    Args: ledgers: by the connectors' configured names; party: PESEL or NIP, never logged; as_of: interest up to then.
+    """
+    return [_asked(name, ledger, party, as_of) for name, ledger in ledgers.items()]
 
 
 def read(name: str, answer: QueryAnswer) -> LedgerAnswer:
@@ -85,12 +97,23 @@ def select(items: Sequence[DueItem], *, late_on: date) -> tuple[tuple[DueItem, .
     return late, tuple(item for item in items if item.outstanding > ZERO and not _late(item, late_on))
 
 
+def _asked(name: str, ledger: Querying, party: str, as_of: datetime) -> LedgerAnswer:
+    try:
+        return read(name, ledger.query(QUERY, party=party, as_of=as_of))
+    except LookUpFailed:
+        log.warning("ledger_not_reached", connector=name)
+    except Exception as error:  # noqa: BLE001 - a connector's bug must not pass for "nothing owed"
+        log.error("ledger_query_escaped", connector=name, error=type(error).__name__)
+    return unanswered(name)
+
+
 def _late(item: DueItem, today: date) -> bool:
     return item.to_pay > ZERO and last_day(item.payable_on) < today
 
 
 def _item(ledger: str, row: Mapping[str, Any]) -> DueItem:
-    given = {name: value for name, value in row.items() if value is not None and value != ""}
+    plain = {name.lower(): value.strip() if isinstance(value, str) else value for name, value in row.items()}
+    given = {name: value for name, value in plain.items() if value is not None and value != ""}
     return DueItem.model_validate({"ledger": ledger, **given})
 
 

@@ -131,7 +131,7 @@ class Returned:
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """A person let a held answer go on."""
+    """A person let a held answer go on; what it was held for counts as looked at (see `AnswerPlan.cleared`)."""
 
     actor: str
     at: datetime
@@ -174,6 +174,7 @@ class AnswerPlan:
     approval: Approved | None = None
     signed_sha256: str | None = None
     reason: str | None = None  # why it is held, was returned or withdrawn
+    cleared: tuple[str, ...] = ()  # codes a person has looked at; not held for these again
 
     def to_json(self) -> dict[str, Any]:
         """To be stored; `from_json` reads it back."""
@@ -196,6 +197,7 @@ class AnswerPlan:
                 "document": Document(stored["document"]) if stored["document"] else None,
                 "as_of": datetime.fromisoformat(as_of) if as_of else None,
                 "dated": date.fromisoformat(dated) if dated else None,
+                "cleared": tuple(stored["cleared"]),
                 "approval": Approved(**{**approval, "at": datetime.fromisoformat(approval["at"])})
                 if approval
                 else None,
@@ -237,14 +239,20 @@ def advance(plan: AnswerPlan, event: Event) -> AnswerPlan:
         case Withdrawn():
             return replace(plan, step=Step.WITHDRAWN, reason=event.reason)
         case Returned():
-            return replace(start(plan.service, approve_all=plan.approve_all), reason=event.reason)
+            return replace(_again(plan), reason=event.reason)
         case Resumed():
-            return start(plan.service, approve_all=plan.approve_all)
+            looked_at = {*plan.cleared, plan.reason} - {None}
+            return replace(_again(plan), cleared=tuple(sorted(str(code) for code in looked_at)))
 
 
 def needs_approval(plan: AnswerPlan, document: Document) -> bool:
     """Does a person stand between draft and signature?"""
     return plan.approve_all or document in NEEDS_APPROVAL
+
+
+def _again(plan: AnswerPlan) -> AnswerPlan:
+    """From the start, with what a person has looked at still known."""
+    return AnswerPlan(plan.service, _first(plan.service), plan.approve_all, cleared=plan.cleared)
 
 
 def _drafted(plan: AnswerPlan, event: Drafted) -> AnswerPlan:

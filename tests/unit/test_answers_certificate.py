@@ -33,8 +33,15 @@ def ledgers(*rows: dict[str, Any], silent: str = "", at: datetime = NOON, cached
     return merge("0" * 32, answers, NOON)
 
 
-def ruling(dues: Dues, *, wanted: Wanted = Wanted.NO_ARREARS, fee: Fee = PAID, required: tuple[str, ...] = ()) -> Any:
-    return decide(Request(wanted, fee), dues, required=required or ("tax", "waste"), today=TODAY)
+def ruling(
+    dues: Dues,
+    *,
+    wanted: Wanted = Wanted.NO_ARREARS,
+    fee: Fee = PAID,
+    required: tuple[str, ...] = ("tax", "waste"),
+    cleared: tuple[str, ...] = (),
+) -> Any:
+    return decide(Request(wanted, fee), dues, required=required, today=TODAY, cleared=cleared)
 
 
 def test_whoever_owes_nothing_late_gets_the_certificate():
@@ -80,6 +87,13 @@ def test_a_payment_on_its_way_leaves_arrears_to_a_clerk():
 
 def test_an_unposted_payment_of_what_is_not_late_disturbs_nobody():
     assert ruling(ledgers({**COMING, "unposted": "96.00"})).outcome is Outcome.CERTIFY_NONE
+
+
+def test_a_clerk_may_set_a_payment_under_way_aside_but_neither_silence_nor_age():
+    every = ("answers.payment_unposted", "answers.ledger_silent", "answers.dues_not_of_today")
+    assert ruling(ledgers({**LATE, "unposted": "96.00"}), cleared=every).outcome is Outcome.REFUSE
+    assert ruling(ledgers(silent="waste"), cleared=every).outcome is Outcome.CLERK
+    assert ruling(ledgers(at=NOON - timedelta(days=1)), cleared=every).outcome is Outcome.CLERK
 
 
 @pytest.mark.parametrize(

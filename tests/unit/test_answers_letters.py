@@ -168,6 +168,14 @@ def test_a_partial_statement_goes_out_or_is_held_as_the_office_wants(composer):
     assert draft_statement(strict, matter(), dues(missing=("waste",))).event == Held("answers.ledger_silent")
 
 
+def test_a_clerk_who_has_seen_the_silence_lets_a_partial_statement_go(composer):
+    strict = Composer(composer.templates, composer.office.model_copy(update={"partial_statements": "hold"}))
+    seen = ["answers.ledger_silent"]
+    assert isinstance(draft_statement(strict, matter(), dues(missing=("waste",)), cleared=seen).event, Drafted)
+    nothing = dues(missing=("tax", "waste"))
+    assert draft_statement(strict, matter(), nothing, cleared=seen).event == Held("answers.ledger_silent")
+
+
 def test_a_statement_no_ledger_answered_for_is_always_held(composer):
     assert draft_statement(composer, matter(), dues(missing=("tax", "waste"))).event == Held("answers.ledger_silent")
 

@@ -153,6 +153,13 @@ def test_a_held_answer_goes_on_when_a_person_says_so():
     assert advance(plan, Resumed(CLERK, NOON)).step is Step.QUERY
 
 
+def test_what_a_person_has_looked_at_is_remembered_through_every_return():
+    plan = certificate(Held("answers.payment_unposted"), Resumed(CLERK, NOON), Held("answers.signer_differs"))
+    plan = walk(plan, Resumed(CLERK, NOON), Answered(NOON), drafted(), Returned(CLERK, NOON, "x"))
+    assert plan.cleared == ("answers.payment_unposted", "answers.signer_differs")
+    assert start(Service.ARREARS_CERTIFICATE).cleared == ()
+
+
 def test_a_document_of_another_service_is_refused():
     plan = walk(start(Service.SETTLEMENT_QUERY), Answered(NOON))
     assert refused(plan, drafted(Document.CERTIFICATE_NONE)) == "answers.document_not_of_service"

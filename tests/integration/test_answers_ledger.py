@@ -1,0 +1,175 @@
+"""From a ledger's database to the citizen's letter: sql connector, merge, certificate, accessible PDF."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from connectors.base import LookUpFailed
+from connectors.registry import build
+from connectors.sql import SqlConnector
+from gateway import resources
+from gateway.answers import document, office, pdf
+from gateway.answers.certificate import Fee, Request, Wanted
+from gateway.answers.compose import Composer, Matter
+from gateway.answers.drafting import draft_certificate, draft_statement
+from gateway.answers.ledgers import ask, merge
+from gateway.answers.letter import plain_text
+from gateway.answers.plan import Answered, Approved, Document, Held, Sent, Service, Signed, Step, advance, start
+from gateway.answers.templates import Templates
+from gateway.simulate.ledger import Ledger, queries, year_of_dues
+from gateway.simulate.offices import staging
+from gateway.simulate.people import nrb, person
+from gateway.store.embedded import embedded
+from schemas.answers import Dues
+from schemas.case_parts import Party
+
+NOON = datetime(2026, 11, 23, 11, 0, tzinfo=UTC)
+TODAY = date(2026, 11, 23)
+CITIZEN = person(3)
+PARTY = Party(first_name=CITIZEN.first_name, surname=CITIZEN.surname, pesel=CITIZEN.pesel)
+MATTER = Matter(PARTY, date(2026, 11, 20), "FN.3120.1.2026")
+PAID = Request(Wanted.NO_ARREARS, Fee(Decimal(21), Decimal(21), ("1",)))
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with embedded(tmp_path_factory.mktemp("pg")) as plain:
+        made = plain.replace("postgresql://", "postgresql+psycopg://", 1)
+        staging.create(made)
+        Ledger(made).create()
+        yield made
+
+
+@pytest.fixture
+def ledger(url: str) -> Ledger:
+    made = Ledger(url)
+    made.empty()
+    return made
+
+
+@pytest.fixture
+def connectors(url: str) -> Iterator[dict[str, SqlConnector]]:
+    made = {name: connector(url, name) for name in ("tax", "waste")}
+    yield made
+    for one in made.values():
+        one.close()
+
+
+@pytest.fixture(scope="module")
+def composer() -> Composer:
+    return Composer(Templates(), office.load(resources.folder("templates") / "answers" / "office.example.toml"))
+
+
+def connector(url: str, name: str, **changes: Any) -> SqlConnector:
+    options = {"url": url, "table": "brama_case", "columns": staging.COLUMNS, "queries": queries(name), **changes}
+    made = build("sql", options)
+    assert isinstance(made, SqlConnector)
+    return made
+
+
+def asked(connectors: dict[str, SqlConnector], party: str = CITIZEN.pesel, at: datetime = NOON) -> Dues:
+    answers = ask(connectors, party=party, as_of=at)
+    dues = merge("0" * 32, answers, at)
+    return dues.model_copy(update={"as_of": at})  # the connector asks the machine's clock; the tests' day is fixed
+
+
+def test_the_ledgers_rows_arrive_exact_with_interest_at_the_date(ledger, connectors):
+    ledger.book(year_of_dues(CITIZEN.pesel, TODAY, account=nrb(1), late=True))
+    dues = asked(connectors)
+    assert [(source.name, source.code) for source in dues.sources] == [("tax", None), ("waste", None)]
+    assert len(dues.items) == 5
+    (late,) = [item for item in dues.items if item.instalment == 4 and item.ledger == "tax"]
+    assert (late.amount, late.costs, late.interest, late.account) == (Decimal(103), Decimal(16), Decimal(0), nrb(1))
+    a_year_on = asked(connectors, at=datetime(2027, 11, 23, 11, 0, tzinfo=UTC))
+    (late,) = [item for item in a_year_on.items if item.instalment == 4 and item.ledger == "tax"]
+    assert late.interest == Decimal(15)  # 103 zł · 14 % · 373 days / 365, rounded to full złoty
+
+
+def test_each_party_sees_only_what_is_its_own(ledger, connectors):
+    ledger.book(year_of_dues(person(4).pesel, TODAY, account=nrb(2), late=True))
+    assert asked(connectors).items == ()
+
+
+def test_a_request_becomes_an_accessible_statement(ledger, connectors, composer):
+    ledger.book(year_of_dues(CITIZEN.pesel, TODAY, account=nrb(1), late=True))
+    plan = advance(start(Service.SETTLEMENT_QUERY), Answered(NOON))
+    draft = draft_statement(composer, MATTER, asked(connectors))
+    plan = advance(plan, draft.event)
+    assert plan.step is Step.SIGN
+    assert draft.letter is not None
+    assert "119,00 zł" in plain_text(draft.letter).replace("\N{NO-BREAK SPACE}", " ")
+    made = pdf.render(draft.letter, composer.templates)
+    file = document.File(pdf.file_name(draft.letter), "application/pdf", draft.letter.title, made)
+    written = document.write(draft.letter, [file])
+    assert b"settlement-statement-2026-11-23.pdf" in written
+    plan = advance(advance(plan, Signed(NOON, draft.letter.digest, "0" * 64)), Sent(NOON))
+    assert plan.step is Step.SENT
+
+
+def test_paying_turns_a_refusal_into_a_certificate(ledger, connectors, composer):
+    entries = year_of_dues(CITIZEN.pesel, TODAY, account=nrb(1), late=True)
+    ledger.book(entries)
+    owing = draft_certificate(composer, MATTER, PAID, asked(connectors), today=TODAY)
+    ledger.take(entries[3].entry_no, Decimal("103.00"))
+    coming = draft_certificate(composer, MATTER, PAID, asked(connectors), today=TODAY)
+    ledger.post()
+    with_costs = draft_certificate(composer, MATTER, PAID, asked(connectors), today=TODAY)
+    assert owing.event.document is Document.REFUSAL
+    assert coming.event == Held("answers.payment_unposted")
+    assert with_costs.event.document is Document.REFUSAL  # the reminder's 16 zł are still owed
+    ledger.empty()
+    ledger.book(year_of_dues(CITIZEN.pesel, TODAY, account=nrb(1), late=False))
+    clean = draft_certificate(composer, MATTER, PAID, asked(connectors), today=TODAY)
+    assert clean.event.document is Document.CERTIFICATE_NONE
+
+
+def test_an_approved_certificate_goes_all_the_way(ledger, connectors, composer):
+    ledger.book(year_of_dues(CITIZEN.pesel, TODAY, account=nrb(1), late=False))
+    plan = advance(start(Service.ARREARS_CERTIFICATE), Answered(NOON))
+    draft = draft_certificate(composer, MATTER, PAID, asked(connectors), today=TODAY)
+    assert draft.letter is not None
+    plan = advance(plan, draft.event)
+    plan = advance(plan, Approved("urzednik.probny", NOON, draft.letter.digest, proceedings_checked=True))
+    plan = advance(advance(plan, Signed(NOON, draft.letter.digest, "0" * 64)), Sent(NOON))
+    assert plan.step is Step.SENT
+
+
+@pytest.mark.parametrize(
+    ("where", "select"),
+    [("postgresql+psycopg://nobody@127.0.0.1:1/none", queries("waste")["dues"]), (None, "SELECT * FROM gone")],
+    ids=["no server", "no such table"],
+)
+def test_a_ledger_out_of_reach_is_said_and_certifies_nothing(ledger, connectors, composer, url, where, select):
+    gone = connector(where or url, "waste", queries={"dues": select})
+    dues = asked({**connectors, "waste": gone})
+    gone.close()
+    assert [(source.name, source.code) for source in dues.missing] == [("waste", "answers.ledger_not_reached")]
+    assert draft_certificate(composer, MATTER, PAID, dues, today=TODAY).event == Held("answers.ledger_silent")
+    statement = draft_statement(composer, MATTER, dues)
+    assert statement.letter is not None
+    assert "Informacja jest niepełna" in plain_text(statement.letter)
+
+
+def test_a_connectors_own_bug_does_not_pass_for_nothing_owed(connectors):
+    class Broken:
+        def query(self, name: str, **parameters: Any) -> Any:
+            raise ZeroDivisionError
+
+    (answer,) = ask({"tax": Broken()}, party=CITIZEN.pesel, as_of=NOON)
+    assert answer.source.code == "answers.ledger_not_reached"
+
+
+def test_more_dues_than_the_connector_may_return_is_no_answer_rather_than_a_part(ledger, url):
+    ledger.book(year_of_dues(CITIZEN.pesel, TODAY, account=nrb(1), late=True))
+    small = connector(url, "tax", max_rows=3)
+    with pytest.raises(LookUpFailed, match="more than 3 rows"):
+        small.query("dues", party=CITIZEN.pesel, as_of=NOON)
+    exact = connector(url, "tax", max_rows=4)
+    assert len(exact.query("dues", party=CITIZEN.pesel, as_of=NOON).rows) == 4
+    small.close()
+    exact.close()
