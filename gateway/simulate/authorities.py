@@ -56,6 +56,7 @@ def crl(
     valid_for: timedelta = DAY,
     key: PrivateKey | None = None,
     expired_since: datetime | None = None,
+    extensions: Sequence[tuple[x509.ExtensionType, bool]] = (),
 ) -> bytes:
     """A complete CRL of `authority`, DER; `key` signs it instead of the authority's (a forgery).
 
@@ -73,6 +74,8 @@ def crl(
         promise = core.GeneralizedTime(expired_since).dump()
         oid = x509.ObjectIdentifier("2.5.29.60")
         builder = builder.add_extension(x509.UnrecognizedExtension(oid, promise), critical=False)
+    for extension, critical in extensions:
+        builder = builder.add_extension(extension, critical=critical)
     for item in revoked:
         builder = builder.add_revoked_certificate(_entry(item))
     return builder.sign(key or authority.key, hashes.SHA256()).public_bytes(Encoding.DER)
@@ -103,7 +106,6 @@ def ocsp_answer(
     valid_for: timedelta | None = timedelta(hours=1),
     revoked: Revoked | None = None,
     unknown: bool = False,
-    key: PrivateKey | None = None,
 ) -> bytes:
     """An OCSP answer about one certificate, DER."""
     status = ocsp.OCSPCertStatus.GOOD
@@ -123,7 +125,7 @@ def ocsp_answer(
     )
     builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, responder.certificate)
     builder = builder.certificates([responder.certificate])
-    return builder.sign(key or responder.key, hashes.SHA256()).public_bytes(Encoding.DER)
+    return builder.sign(responder.key, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
 def time_stamper(authority: Identity, *, at: datetime, purpose: bool = True, key: str = "p256") -> Identity:

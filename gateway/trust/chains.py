@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, TypeVar
 
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
@@ -16,10 +18,11 @@ from pyhanko_certvalidator.errors import PathBuildingError
 from pyhanko_certvalidator.path import ValidationPath
 from pyhanko_certvalidator.policy_decl import NO_REVOCATION, CertRevTrustPolicy
 
-from gateway.trust.revocation import readable, run
 from gateway.trust.verdict import Anchor, PathPolicy, der
 
+_T = TypeVar("_T")
 _DEFAULT_POLICY = PathPolicy()
+logging.getLogger("pyhanko_certvalidator").setLevel(logging.CRITICAL)  # its warnings name certificate holders
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ def chains(
     anchors: Sequence[Anchor],
     *,
     policy: PathPolicy = _DEFAULT_POLICY,
-    extra: Sequence[asn1_x509.Certificate] = (),
+    extra: Sequence[x509.Certificate] = (),
 ) -> Iterator[Chain]:
     """Every path from the certificate to an anchor in which each signature verifies; bounded in number and input.
 
@@ -102,3 +105,21 @@ def context(
 def asn1(certificate: x509.Certificate) -> asn1_x509.Certificate:
     """The same certificate as the library sees it."""
     return asn1_x509.Certificate.load(der(certificate))
+
+
+def run(task: Coroutine[Any, Any, _T]) -> _T:
+    """Run a library coroutine that has nothing to wait for; one that would wait would be fetching, which is refused."""
+    try:
+        task.send(None)
+    except StopIteration as done:
+        value: _T = done.value
+        return value
+    task.close()
+    raise RuntimeError("path validation tried to wait for something outside")
+
+
+def readable(certificate: asn1_x509.Certificate) -> asn1_x509.Certificate:
+    """The certificate itself, read to the last extension now: parsing is lazy and would fail later. ValueError."""
+    _ = certificate.subject.hashable, certificate.issuer_serial, certificate.not_valid_after
+    _ = certificate.critical_extensions
+    return certificate

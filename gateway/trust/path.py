@@ -20,8 +20,8 @@ from pyhanko_certvalidator.errors import (
 )
 from pyhanko_certvalidator.validate import async_validate_path
 
-from gateway.trust.chains import Chain, asn1, chains, context
-from gateway.trust.revocation import Evidence, run, status_of
+from gateway.trust.chains import Chain, asn1, chains, context, run
+from gateway.trust.revocation import Evidence, status_of
 from gateway.trust.verdict import (
     Anchor,
     CertificateStatus,
@@ -111,8 +111,9 @@ def _time_problem(asked: _Question, chain: Chain) -> TrustVerdict | None:
         if asked.created_after is not None and asked.created_after > certificate.not_valid_after_utc:
             return _failed(asked, "EXPIRED", expired)
         return _indeterminate(asked, "OUT_OF_BOUNDS_NO_POE", expired)
-    if not chain.anchor.trusted_at(poe):
-        withdrawn = _because("trust.anchor_not_trusted_then", chain.anchor.certificate)
+    anchor = chain.anchor
+    if not anchor.trusted_at(poe) or (anchor.at_issue and not anchor.trusted_at(certificate.not_valid_before_utc)):
+        withdrawn = _because("trust.anchor_not_trusted_then", anchor.certificate)
         return _indeterminate(asked, "NO_CERTIFICATE_CHAIN_FOUND", withdrawn)
     return None
 
@@ -134,7 +135,7 @@ def _use_problem(asked: _Question) -> TrustVerdict | None:
 
 def _path_problem(asked: _Question, chain: Chain) -> TrustVerdict | None:
     """RFC 5280 path validation by the library, at the proof of existence and without revocation."""
-    checking = context([asn1(chain.anchor.certificate)], list(asked.evidence.certificates), asked.poe)
+    checking = context([asn1(chain.anchor.certificate)], [], asked.poe)
     leaf = asked.certificate
     try:
         run(async_validate_path(checking, chain.path))
@@ -163,11 +164,9 @@ def _statuses(asked: _Question, chain: Chain) -> list[CertificateStatus]:
     *below, anchor = chain.certificates
     if asked.policy.revocation:
         statuses = [
-            status_of(
-                asn1(item), chain.path, asked.evidence, at=asked.at, poe=asked.poe, policy=asked.policy
-            )
-            for item in below
-        ]  # fmt: skip
+            status_of(number, chain, asked.evidence, at=asked.at, poe=asked.poe, policy=asked.policy)
+            for number in range(len(below))
+        ]
     else:
         statuses = [CertificateStatus(fingerprint(item), Standing.NOT_CHECKED) for item in below]
     return [*statuses, CertificateStatus(fingerprint(anchor), Standing.ANCHOR)]

@@ -19,10 +19,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtensionOID
 
+from gateway.trust.answers import Answer
 from gateway.trust.cache import EvidenceCache, Kept
-from gateway.trust.chains import Chain, asn1
+from gateway.trust.chains import Chain
 from gateway.trust.fetch import Client
-from gateway.trust.revocation import Answer, Evidence, answers
+from gateway.trust.revocation import Evidence, answers
 from gateway.trust.verdict import RevocationEvidence
 from schemas.errors import TrustError
 from schemas.verification import Reason
@@ -160,7 +161,7 @@ def _authentic(chain: Chain, certificate: x509.Certificate, piece: RevocationEvi
 
     A responder that must be checked itself cannot be here yet (its list is not at hand); it is then not cached.
     """
-    found, _ = answers(asn1(certificate), chain.path, Evidence.parse(piece))
+    found, _ = answers(chain.certificates.index(certificate), chain, Evidence.parse(piece))
     return found[0] if found else None
 
 

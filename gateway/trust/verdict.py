@@ -40,12 +40,16 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """A certificate trusted by configuration or by a trusted list, within the given times (None: no bound)."""
+    """A certificate trusted by configuration or by a trusted list, within the given times (None: no bound).
+
+    `at_issue`: what it issued outside these times does not count either (qualified authorities of a trusted list).
+    """
 
     certificate: x509.Certificate
     valid_from: datetime | None = None
     valid_until: datetime | None = None
     source: str = "configuration"
+    at_issue: bool = False
 
     def trusted_at(self, moment: datetime) -> bool:
         """Whether the trust in it held at `moment`."""
