@@ -8,6 +8,7 @@ Sources: art. 306a-306e Ordynacji podatkowej; the stamp duty act of 16 November 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -19,11 +20,13 @@ from gateway.answers.ledgers import arrears_of
 from gateway.clock import WARSAW
 from schemas.answers import ZERO, Arrears, Dues
 from schemas.case import Case
+from schemas.case_parts import Statement
 
 FEE_PER_COPY = Decimal("21.00")
 UNPOSTED = "answers.payment_unposted"
 _UNPAID = {"missing": "answers.fee_missing", "short": "answers.fee_short"}
 EXEMPTION = "stamp_duty_exemption"  # code of the statement in which a form gives the exemption's legal title
+_EXEMPTION_WORDS = re.compile(r"(nie podlega|zwoln|woln[aey]).*opła[tc]\w* skarbow", re.IGNORECASE | re.DOTALL)
 
 
 class Wanted(StrEnum):
@@ -88,11 +91,11 @@ class Request:
               it says "paid" every attachment counts as evidence.
         """
         copies = (case.application.copies if case.application else None) or 1
-        said = next((fee for fee in case.fees if fee.kind == "stamp_duty"), None)
+        said = next((fee for fee in case.fees if fee.kind == "stamp_duty" and fee.paid), None)
         proofs = tuple(evidence)
-        if not proofs and said is not None and said.paid:
+        if not proofs and said is not None:
             proofs = tuple(attachment.id for attachment in case.attachments)
-        exemption = next((one.text for one in case.statements if one.code == EXEMPTION and one.given), None)
+        exemption = next((one.text for one in case.statements if one.given and _claims_exemption(one)), None)
         fee = Fee(due=FEE_PER_COPY * copies, paid=said.amount if said else None, evidence=proofs, exemption=exemption)
         matter = (case.application.matter if case.application else None) or Wanted.STATE
         wanted = Wanted.NO_ARREARS if matter == Wanted.NO_ARREARS else Wanted.STATE
@@ -129,6 +132,11 @@ def decide(
     if request.wanted is Wanted.STATE:
         return Ruling(Outcome.CERTIFY_ARREARS, ("answers.arrears_stated",), arrears)
     return Ruling(Outcome.REFUSE, ("answers.arrears_found",), arrears)
+
+
+def _claims_exemption(statement: Statement) -> bool:
+    """Forms without codes say it in words; whoever approves reads them."""
+    return statement.code == EXEMPTION or bool(_EXEMPTION_WORDS.search(statement.text or ""))
 
 
 def _silence(dues: Dues, required: Sequence[str]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from connectors.base import QueryAnswer
+from gateway import resources
 from gateway.answers.certificate import EXEMPTION, Fee, Outcome, Request, Wanted, decide
 from gateway.answers.ledgers import merge, read, unanswered
 from schemas.answers import Dues
@@ -149,3 +150,35 @@ def test_a_claimed_exemption_is_taken_with_its_title():
     assert Request.of(application(statements=(claim,))).fee.exemption == "pomoc społeczna"
     refused = Statement(code=EXEMPTION, text="pomoc społeczna", given=False)
     assert Request.of(application(statements=(refused,))).fee.standing == "missing"
+
+
+@pytest.mark.parametrize(
+    ("words", "exempt"),
+    [
+        ("Wniosek nie podlega opłacie skarbowej – sprawa pomocy społecznej.", True),
+        ("Jestem zwolniona z opłaty skarbowej na podstawie art. 2.", True),
+        ("Sprawa wolna od opłaty skarbowej.", True),
+        ("Dołączam dowód zapłaty opłaty skarbowej.", False),
+        ("Zwolnienie lekarskie załączam.", False),
+    ],
+)
+def test_an_exemption_may_be_claimed_in_words(words, exempt):
+    request = Request.of(application(statements=(Statement(text=words),)))
+    assert (request.fee.exemption == words) is exempt
+
+
+def test_a_fee_the_form_says_is_unpaid_counts_for_nothing():
+    owed = FormFee(amount="21.00", paid=False)
+    request = Request.of(application(fees=(owed,), attachments=(Attachment(id="1"),)))
+    assert (request.fee.standing, request.fee.missing) == ("missing", Decimal("21.00"))
+
+
+def test_the_shipped_form_leads_to_a_request():
+    sample = resources.folder("mappings") / "samples" / "zas-niezaleganie-v1.case.json"
+    case = Case.model_validate_json(sample.read_text("utf-8"))
+    request = Request.of(case)
+    assert case.application is not None
+    assert case.application.copies is not None
+    assert (request.copies, request.purpose) == (case.application.copies, case.application.purpose)
+    assert request.fee.due == 21 * case.application.copies
+    assert request.wanted is Wanted.STATE
