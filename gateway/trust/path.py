@@ -24,6 +24,7 @@ from gateway.trust.chains import Chain, asn1, chains, context, run
 from gateway.trust.revocation import Evidence, status_of
 from gateway.trust.verdict import (
     Anchor,
+    AnchorNote,
     CertificateStatus,
     Freshness,
     PathPolicy,
@@ -92,6 +93,28 @@ def judge(
         if best is None or _RANK[verdict.indication] < _RANK[best.indication]:
             best = verdict
     return best or _indeterminate(asked, "NO_CERTIFICATE_CHAIN_FOUND", _because("trust.chain_not_found", certificate))
+
+
+def judge_again(stored: TrustVerdict, policy: PathPolicy = _DEFAULT_POLICY) -> TrustVerdict:
+    """Reach a stored verdict anew from what it carries alone, offline: the proof that it was no mistake.
+
+    Without a chain there is nothing to judge and it is returned as it is. The anchor is taken as trusted as noted.
+    """
+    if not stored.chain or stored.anchor is None:
+        return stored
+    signer, *others = (x509.load_der_x509_certificate(item) for item in stored.chain)
+    note = stored.anchor
+    anchor = Anchor((others or [signer])[-1], note.valid_from, note.valid_until, note.source, note.at_issue)
+    return judge(
+        signer,
+        others[:-1],
+        [anchor],
+        at=stored.at,
+        poe=stored.poe,
+        created_after=stored.created_after,
+        evidence=stored.evidence,
+        policy=policy,
+    )
 
 
 def _judge_chain(asked: _Question, chain: Chain) -> TrustVerdict:
@@ -207,7 +230,7 @@ def _good(asked: _Question, signer: CertificateStatus) -> TrustVerdict:
     elif provisional:
         reasons = (_status_reason("trust.provisional", signer),)
     recheck = _recheck(asked, signer) if provisional else None
-    return TrustVerdict(Indication.PASSED, None, asked.at, asked.poe, reasons=reasons, recheck_at=recheck)
+    return replace(_verdict(asked, Indication.PASSED, None, reasons), recheck_at=recheck)
 
 
 def _later(asked: _Question, status: CertificateStatus, code: str) -> TrustVerdict:
@@ -230,9 +253,9 @@ def _used(given: RevocationEvidence, statuses: list[CertificateStatus]) -> Revoc
 
 
 def _with_chain(verdict: TrustVerdict, chain: Chain) -> TrustVerdict:
-    return replace(
-        verdict, chain=tuple(der(item) for item in chain.certificates), anchor_source=chain.anchor.source
-    )  # fmt: skip
+    anchor = chain.anchor
+    note = AnchorNote(anchor.source, anchor.valid_from, anchor.valid_until, anchor.at_issue)
+    return replace(verdict, chain=tuple(der(item) for item in chain.certificates), anchor=note)
 
 
 def _general_failure(asked: _Question) -> TrustVerdict:
@@ -241,11 +264,19 @@ def _general_failure(asked: _Question) -> TrustVerdict:
 
 
 def _indeterminate(asked: _Question, sub_indication: str, *reasons: Reason) -> TrustVerdict:
-    return TrustVerdict(Indication.INDETERMINATE, sub_indication, asked.at, asked.poe, reasons=reasons)
+    return _verdict(asked, Indication.INDETERMINATE, sub_indication, reasons)
 
 
 def _failed(asked: _Question, sub_indication: str, *reasons: Reason) -> TrustVerdict:
-    return TrustVerdict(Indication.FAILED, sub_indication, asked.at, asked.poe, reasons=reasons)
+    return _verdict(asked, Indication.FAILED, sub_indication, reasons)
+
+
+def _verdict(
+    asked: _Question, indication: Indication, sub_indication: str | None, reasons: tuple[Reason, ...]
+) -> TrustVerdict:
+    return TrustVerdict(
+        indication, sub_indication, asked.at, asked.poe, created_after=asked.created_after, reasons=reasons
+    )
 
 
 def _because(code: str, certificate: x509.Certificate, **facts: str) -> Reason:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -17,6 +17,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from schemas.verification import Indication, Reason
+
+_DURATIONS = ("grace", "retry", "answer_age")
 
 
 class Freshness(StrEnum):
@@ -78,6 +80,19 @@ class PathPolicy:
     max_certificates: int = 32
     max_paths: int = 16
 
+    def to_json(self) -> dict[str, Any]:
+        """Flat JSON: durations in seconds, sets sorted."""
+        shown = {item.name: getattr(self, item.name) for item in fields(self)}
+        shown |= {name: shown[name].total_seconds() for name in _DURATIONS}
+        return {**shown, "freshness": self.freshness.value, "usages": sorted(self.usages)}
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> PathPolicy:
+        """Read back what `to_json` wrote."""
+        durations = {name: timedelta(seconds=stored[name]) for name in _DURATIONS}
+        rules = {"freshness": Freshness(stored["freshness"]), "usages": frozenset(stored["usages"])}
+        return cls(**{**stored, **durations, **rules})
+
 
 @dataclass(frozen=True, slots=True)
 class RevocationEvidence:
@@ -136,6 +151,26 @@ class CertificateStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class AnchorNote:
+    """Why the chain's last certificate was trusted: by whose word, and for which time."""
+
+    source: str
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    at_issue: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Flat JSON, times ISO 8601."""
+        return {name: _time_out(getattr(self, name)) for name in self.__slots__}
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> AnchorNote:
+        """Read back what `to_json` wrote."""
+        times = {name: _time_in(stored[name]) for name in ("valid_from", "valid_until")}
+        return cls(**{**stored, **times})
+
+
+@dataclass(frozen=True, slots=True)
 class TrustVerdict:
     """Whether a certificate may be believed for a signature that existed at `poe`, judged as of `at`.
 
@@ -148,8 +183,9 @@ class TrustVerdict:
     sub_indication: str | None
     at: datetime
     poe: datetime
+    created_after: datetime | None = None
     chain: tuple[bytes, ...] = field(default=(), repr=False)
-    anchor_source: str | None = None
+    anchor: AnchorNote | None = None
     statuses: tuple[CertificateStatus, ...] = ()
     reasons: tuple[Reason, ...] = ()
     evidence: RevocationEvidence = field(default=RevocationEvidence(), repr=False)
@@ -167,8 +203,9 @@ class TrustVerdict:
             "sub_indication": self.sub_indication,
             "at": self.at.isoformat(),
             "poe": self.poe.isoformat(),
+            "created_after": _time_out(self.created_after),
             "chain": _packed(self.chain),
-            "anchor_source": self.anchor_source,
+            "anchor": self.anchor.to_json() if self.anchor else None,
             "statuses": [status.to_json() for status in self.statuses],
             "reasons": [{"code": reason.code, "facts": reason.facts} for reason in self.reasons],
             "evidence": self.evidence.to_json(),
@@ -183,8 +220,9 @@ class TrustVerdict:
             sub_indication=stored["sub_indication"],
             at=datetime.fromisoformat(stored["at"]),
             poe=datetime.fromisoformat(stored["poe"]),
+            created_after=_time_in(stored["created_after"]),
             chain=_unpacked(stored["chain"]),
-            anchor_source=stored["anchor_source"],
+            anchor=AnchorNote.from_json(stored["anchor"]) if stored["anchor"] else None,
             statuses=tuple(CertificateStatus.from_json(item) for item in stored["statuses"]),
             reasons=tuple(Reason(**item) for item in stored["reasons"]),
             evidence=RevocationEvidence.from_json(stored["evidence"]),

@@ -86,7 +86,8 @@ def test_a_persons_certificate_is_judged_by_the_list(w: World, operator: Identit
     lists = RevocationEvidence(crls=(authorities.crl(w.ca, at=T),))
     verdict = judge(w.person.certificate, [], history.anchors(CA_QC, T), at=T, evidence=lists)
     assert verdict.passed
-    assert verdict.anchor_source == "PL 1: TEST dostawca"
+    assert verdict.anchor is not None
+    assert verdict.anchor.source == "PL 1: TEST dostawca"
 
 
 def test_status_is_judged_as_of_the_signature(w: World, operator: Identity) -> None:

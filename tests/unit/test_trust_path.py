@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import datetime
 
@@ -11,7 +12,8 @@ from cryptography.x509.oid import NameOID
 
 from gateway.simulate import authorities, pki
 from gateway.simulate.authorities import Revoked
-from gateway.trust import Anchor, PathPolicy, RevocationEvidence, TrustVerdict, judge
+from gateway.trust import Anchor, Freshness, PathPolicy, RevocationEvidence, TrustVerdict
+from gateway.trust.path import judge_again
 from schemas.texts import all_texts
 from tests.trust_pki import DAY, FAILED, HOUR, INDETERMINATE, T, World, answer, ask, codes, world
 
@@ -136,13 +138,31 @@ def test_the_verdict_carries_what_it_rests_on_and_judges_the_same_from_it(w: Wor
     irrelevant = RevocationEvidence(crls=(authorities.crl(pki.authority(pki.name("TEST X", "X"), at=T), at=T),))
     first = ask(w, w.crls(T + 5 * DAY, Revoked(w.person.certificate, T + DAY)) + irrelevant, at=T + 5 * DAY, poe=T)
 
-    stored = TrustVerdict.from_json(first.to_json())
-    *below, anchor = (x509.load_der_x509_certificate(item) for item in stored.chain)
-    again = judge(below[0], below[1:], [Anchor(anchor)], at=stored.at, poe=stored.poe, evidence=stored.evidence)
+    stored = TrustVerdict.from_json(json.loads(json.dumps(first.to_json())))
+    again = judge_again(stored)
 
     assert stored == first
     assert again == first
     assert len(first.evidence.crls) == 2  # the irrelevant list is not kept
+
+
+@pytest.mark.parametrize("at", [T, T + 4000 * DAY])
+def test_verdicts_that_did_not_pass_are_reached_again_too(w: World, at: datetime) -> None:
+    withdrawn = Anchor(w.root.certificate, valid_until=T - DAY, source="lista")
+    evidence = w.crls(T, Revoked(w.person.certificate, T - DAY))
+    for first in (
+        ask(w, evidence, at=at),
+        ask(w, evidence, at=at, created_after=T - HOUR),
+        ask(w, anchors=(withdrawn,), at=at),
+        ask(w, RevocationEvidence(), at=at),
+        ask(w, chain=(), at=at),
+    ):
+        assert judge_again(first) == first
+
+
+def test_a_policy_is_kept_with_its_verdicts(w: World) -> None:
+    policy = PathPolicy(freshness=Freshness.AFTER_POE, grace=2 * DAY, extended_usage="1.3.6.1.5.5.7.3.8")
+    assert PathPolicy.from_json(json.loads(json.dumps(policy.to_json()))) == policy
 
 
 def test_stored_evidence_that_was_changed_is_not_read(w: World) -> None:
