@@ -3,7 +3,6 @@
 Measured with lxml 6.1, each held by a test:
 * inclusive C14N of a sub-element writes a wrong `xmlns=""` and forgets inherited namespaces and `xml:*` attributes;
   the same happens to the root when comments or processing instructions stand beside it;
-* exclusive C14N of a sub-element cannot see a prefix of `PrefixList` that is declared above it;
 * `#default` in a PrefixList is dropped without a word, because lxml passes on only names its parser has met;
 * a deep copy of a tree puts what follows the root in reverse order;
 * taking a node out of a tree and putting it back may change its prefix: so what is cut, is cut from a copy.
