@@ -31,7 +31,6 @@ from schemas.delivery import (
     AttachmentFile,
     CaseRecord,
     Delivered,
-    Delivery,
     DeliveryState,
     Outcome,
     Refused,
@@ -133,10 +132,10 @@ def _claim(delivery_id: UUID, tools: Tools) -> _Try | None:
     """Claim and load everything the try needs in one transaction."""
     asked_at = time.monotonic()
     with tools.store.begin() as transaction:
-        known = deliveries.load(transaction, delivery_id)
-        if known is None:
+        named = deliveries.office_of(transaction, delivery_id)
+        if named is None:
             return None
-        office = _office(known, tools)
+        office = _office(*named, tools)
         lease_s = tools.config.gateway.worker.lease_s
         if isinstance(office, Office):
             lease_s = max(lease_s, office.longest_s + _MARGIN_S)
@@ -163,12 +162,12 @@ def _doubt(office: Office | Unreachable) -> dict[str, Any]:
     return {"repeat": office.connector.capabilities.repeat, "settle_s": office.settle_delay_s}
 
 
-def _office(delivery: Delivery, tools: Tools) -> Office | Unreachable:
+def _office(tenant: str, connector: str, tools: Tools) -> Office | Unreachable:
     """The connector, or why it cannot be built: nothing is sent then, and a corrected configuration heals it."""
     try:
-        return tools.offices.get(delivery.tenant, delivery.connector)
+        return tools.offices.get(tenant, connector)
     except BramaError as error:
-        log.error("connector_unusable", tenant=delivery.tenant, connector=delivery.connector, code=error.code)
+        log.error("connector_unusable", tenant=tenant, connector=connector, code=error.code)
         return Unreachable(error.code)
 
 
@@ -233,7 +232,8 @@ def _ask(office: Office, claim: Claim, lease: Lease) -> _Result | None:
 
 def _send(office: Office, claim: Claim, lease: Lease, record: CaseRecord) -> _Result:
     """Call the connector; whatever escapes it is recorded as ours and leaves the delivery unsettled."""
-    steps = RememberedSteps(lease, office.connector.capabilities.repeat, office.timeout_s, claim.message_id)
+    repeat = office.connector.capabilities.repeat
+    steps = RememberedSteps(lease, repeat, office.timeout_s, claim.message_id, claim.steps)
     lease.ensure(office.longest_s)
     digest = digest_of(record)
     try:

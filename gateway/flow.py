@@ -31,7 +31,6 @@ from schemas.verification import Verification
 
 log = structlog.get_logger()
 
-PROCESS_WITHIN_S = 60.0
 TRIES = 5  # of deciding, before a submission is held for a person
 _TWIN_POLL_S = 0.05
 
@@ -98,22 +97,22 @@ def finish(submission_id: UUID, tools: Tools) -> None:
     except Exception as error:
         log.exception("decision_failed", submission=str(submission_id), tries=tries)
         if tries >= TRIES:
-            _hold(submission_id, error, "decision_failed", tools)
+            _hold(submission_id, SubmissionState.KEPT, error, "decision_failed", tools)
 
 
 def process(submission_id: UUID, tools: Tools) -> None:
     """In a worker: signed content to case to scheduled deliveries. An error here never costs the UPO."""
     with tools.store.begin() as transaction:
-        submission = submissions.take(transaction, submission_id, SubmissionState.DECIDED, PROCESS_WITHIN_S)
-    if submission is None:
-        return  # somebody else is at it, or it is done: a doubled wake-up
+        submission = submissions.load(transaction, submission_id)
+    if submission is None or submission.state is not SubmissionState.DECIDED:
+        return  # done already: a doubled wake-up
     try:
         _map_and_schedule(submission, tools)
     except StoreUnavailable:
         raise
     except Exception as error:
         log.exception("processing_failed", submission=str(submission_id))
-        _hold(submission_id, error, "processing_failed", tools)
+        _hold(submission_id, SubmissionState.DECIDED, error, "processing_failed", tools)
 
 
 def deliver(delivery_id: UUID, tools: Tools) -> None:
@@ -137,9 +136,11 @@ def map_again(submission: Submission, tools: Tools) -> Case:
 
 
 def _map_and_schedule(submission: Submission, tools: Tools) -> None:
-    """One commit: the case, its deliveries, and the submission's new state."""
+    """One commit: the case, its deliveries, and the submission's new state; nothing if somebody was faster."""
     case = map_again(submission, tools)
     with tools.store.begin() as transaction:
+        if not submissions.still(transaction, submission.id, SubmissionState.DECIDED):
+            return
         held_for = delivering.schedule(transaction, submission, case, tools)
         if held_for is None:
             submissions.move(transaction, submission.id, SubmissionState.PROCESSED)
@@ -230,9 +231,10 @@ def _give_back(submission_id: UUID, tools: Tools) -> None:
         log.warning("give_back_failed", submission=str(submission_id))
 
 
-def _hold(submission_id: UUID, error: Exception, word: str, tools: Tools) -> None:
+def _hold(submission_id: UUID, stood: SubmissionState, error: Exception, word: str, tools: Tools) -> None:
     """Processing or deciding failed: keep it in sight of a clerk with the error's code; nothing is lost."""
     code = error.code if isinstance(error, BramaError) else "flow.escaped"
     with tools.store.begin() as transaction:
-        submissions.move(transaction, submission_id, SubmissionState.HELD, code)
-        events.append(transaction, submission_id, word, code=code, error=type(error).__name__)
+        if submissions.still(transaction, submission_id, stood):
+            submissions.move(transaction, submission_id, SubmissionState.HELD, code)
+            events.append(transaction, submission_id, word, code=code, error=type(error).__name__)

@@ -72,7 +72,16 @@ class Lease:
 class RememberedSteps:
     """`schemas.delivery.Steps` over the step table."""
 
-    def __init__(self, lease: Lease, repeat: Repeat, call_timeout_s: float, message_id: str) -> None:
+    def __init__(
+        self,
+        lease: Lease,
+        repeat: Repeat,
+        call_timeout_s: float,
+        message_id: str,
+        known: dict[str, dict[str, Any] | None],
+    ) -> None:
+        """`known`: steps of earlier attempts as read with the claim; nobody else changes them while we hold it."""
+        self._known = dict(known)
         self._lease = lease
         self._repeat = repeat
         self._call_timeout_s = call_timeout_s
@@ -90,10 +99,10 @@ class RememberedSteps:
         find: Callable[[], dict[str, Any] | None] | None = None,
     ) -> dict[str, Any]:
         """As promised in schemas.delivery.Steps."""
-        begun, result = self._remembered(name)
+        result = self._known.get(name)
         if result is not None:
             return result
-        if begun:
+        if name in self._known:
             found = self._ask(name, find)
             if found is not None:
                 self._keep(name, found)
@@ -107,10 +116,6 @@ class RememberedSteps:
             raise
         self._keep(name, result)
         return result
-
-    def _remembered(self, name: str) -> tuple[bool, dict[str, Any] | None]:
-        with self._lease.store.begin() as transaction:
-            return deliveries.step(transaction, self._lease.delivery_id, name)
 
     def _ask(self, name: str, find: Callable[[], dict[str, Any] | None] | None) -> dict[str, Any] | None:
         if find is not None:
@@ -126,6 +131,7 @@ class RememberedSteps:
         with self._lease.store.begin() as transaction:
             held = deliveries.intend(transaction, self._lease.delivery_id, name, self._lease.fence, self._lease.seconds)
         self._lease.renewed(held, asked_at)
+        self._known[name] = None
         self._lease.ensure(self._call_timeout_s)
 
     def _keep(self, name: str, result: dict[str, Any]) -> None:
@@ -134,7 +140,9 @@ class RememberedSteps:
                 deliveries.keep_result(transaction, self._lease.delivery_id, name, result)
 
         self._lease.patiently(write)
+        self._known[name] = result
 
     def _withdraw(self, name: str) -> None:
         with self._lease.store.begin() as transaction:
             deliveries.withdraw(transaction, self._lease.delivery_id, name, self._lease.fence)
+        self._known.pop(name, None)

@@ -23,7 +23,7 @@ TEMPLATE = "brama_template"
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """Address of a PostgreSQL of this run, with a migrated template database; gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="brama-t-"))  # short: a socket's path has 107 bytes
+    folder = Path(tempfile.mkdtemp(prefix="brama-t-", dir=_fast()))  # short: a socket's path has 107 bytes
     try:
         with embedded(folder) as address:
             _sql(address, "ALTER SYSTEM SET fsync = off")  # tests kill processes, not machines
@@ -58,6 +58,12 @@ def database(database_url: str) -> Iterator[Store]:
 def gateway(database: Store, tmp_path: Path) -> Gateway:
     """A whole gateway: real steps on a real database, one office that can be told to misbehave."""
     return a_gateway(database, tmp_path)
+
+
+def _fast() -> Path | None:
+    """Memory for the data where there is plenty: a database per test is many small files."""
+    memory = Path("/dev/shm")
+    return memory if memory.is_dir() and shutil.disk_usage(memory).free > 1 << 30 else None
 
 
 def _named(address: str, name: str) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 import time
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,7 +16,7 @@ from sqlalchemy import select, text
 
 from connectors.rehearsal import RehearsalConnector
 from gateway import flow, sweep
-from gateway.app import make_tools
+from gateway.app import ConfiguredOffices, make_tools
 from gateway.config import Config
 from gateway.config import load as load_config
 from gateway.simulate.pki import UPO_PASSWORD
@@ -173,5 +177,15 @@ def write_config(folder: Path, *, gateway: str = GATEWAY_TOML, more: str = "", r
 
 
 def a_gateway(store: Store, folder: Path, **config: str) -> Gateway:
-    """A gateway on `store`, configured in `folder`."""
-    return Gateway(make_tools(write_config(folder, **config), store))
+    """A gateway on `store`, configured in `folder`; with the usual configuration its forms are compiled only once."""
+    if config:
+        return Gateway(make_tools(write_config(folder, **config), store))
+    shared = _shared_tools()
+    return Gateway(replace(shared, store=store, offices=ConfiguredOffices(shared.config)))
+
+
+@cache
+def _shared_tools() -> Tools:
+    folder = Path(tempfile.mkdtemp(prefix="brama-config-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return make_tools(write_config(folder), cast(Store, None))

@@ -62,6 +62,7 @@ class Claim:
     record: str | None
     first_tried_at: datetime
     message_id: str
+    steps: dict[str, dict[str, Any] | None]  # remembered from earlier attempts; None: begun, result lost
 
 
 def schedule(
@@ -149,6 +150,7 @@ def claim(
         record=row["record"],
         first_tried_at=row["first_tried_at"],
         message_id=message_id,
+        steps=steps_of(connection, delivery_id),
     )
 
 
@@ -225,12 +227,16 @@ def wake_next(connection: Connection, order_key: str | None) -> UUID | None:
     return freed
 
 
-def step(connection: Connection, delivery_id: UUID, name: str) -> tuple[bool, dict[str, Any] | None]:
-    """(begun, result) of a remembered step."""
-    row = connection.execute(
-        select(t.step.c.result).where(t.step.c.delivery_id == delivery_id, t.step.c.name == name)
-    ).first()
-    return (True, row[0]) if row else (False, None)
+def steps_of(connection: Connection, delivery_id: UUID) -> dict[str, dict[str, Any] | None]:
+    """Every step ever begun, with its result, or None where it was lost."""
+    query = select(t.step.c.name, t.step.c.result).where(t.step.c.delivery_id == delivery_id)
+    return {row.name: row.result for row in connection.execute(query)}
+
+
+def office_of(connection: Connection, delivery_id: UUID) -> tuple[str, str] | None:
+    """(tenant, connector) of a delivery."""
+    row = connection.execute(select(D.tenant, D.connector).where(D.id == delivery_id)).first()
+    return (row[0], row[1]) if row else None
 
 
 def intend(connection: Connection, delivery_id: UUID, name: str, fence: int, lease_s: float) -> bool:

@@ -50,7 +50,7 @@ def embedded(folder: Path, environment: str = "test") -> Iterator[str]:
     Raises: ConfigError: in production, under root's home, or where the path is too long for a socket.
             StoreUnavailable: it did not start within a minute.
     """
-    refuse(folder, environment)
+    refuse(folder, environment, as_root=os.geteuid() == 0)
     data = folder / "postgres"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "owner.lock").open("w") as lock:
@@ -66,12 +66,12 @@ def embedded(folder: Path, environment: str = "test") -> Iterator[str]:
             server.stop()
 
 
-def refuse(folder: Path, environment: str) -> None:
+def refuse(folder: Path, environment: str, *, as_root: bool) -> None:
     """Raise ConfigError with every reason why the embedded server must not run here."""
     problems = []
     if environment == "production":
         problems.append("wbudowany PostgreSQL nie służy do produkcji; ustaw database_url / set database_url")
-    if os.geteuid() == 0 and any(folder.absolute().is_relative_to(home) for home in ("/root", "/home")):
+    if as_root and any(folder.absolute().is_relative_to(home) for home in ("/root", "/home")):
         problems.append(
             f"jako root dane nie mogą leżeć w katalogu domowym ({folder}), bo zostałby otwarty do odczytu; "
             "ustaw BRAMA_HOME / data of the embedded server must not lie under a home folder when run as root"

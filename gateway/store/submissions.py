@@ -163,6 +163,12 @@ def held_for_content(connection: Connection, submission_id: UUID) -> bool:
     return bool(connection.execute(query).scalar())
 
 
+def still(connection: Connection, submission_id: UUID, state: SubmissionState) -> bool:
+    """Does it still stand there? Locks it, so that only one goes on from here."""
+    query = select(S.id).where(S.id == submission_id, S.state == state.value).with_for_update()
+    return connection.execute(query).scalar() is not None
+
+
 def unfinished(connection: Connection, state: SubmissionState, limit: int = 100) -> list[UUID]:
     """Submissions nobody carries on, oldest first: the process that did died, or its wake-up is lost."""
     query = (

@@ -1,0 +1,175 @@
+"""The worker itself: woken by notifications, many at once, and alive when the database is not."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from connectors.rehearsal import Behaviour
+from gateway import operations, worker
+from gateway.store import embedded
+from gateway.store.database import Store
+from gateway.store.schema import migrate
+from gateway.tools import Tools
+from schemas.errors import StoreUnavailable
+from tests.builders import a_signed_document
+from tests.gateways import GATEWAY_TOML, Gateway, a_gateway
+
+
+@contextmanager
+def working(*tools: Tools) -> Iterator[None]:
+    """Real workers in threads of this process."""
+    stop = threading.Event()
+    threads = [threading.Thread(target=worker.run_worker, args=(one, stop)) for one in tools]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(30)
+            assert not thread.is_alive()
+
+
+def test_a_worker_is_woken_at_once_and_not_by_polling(gateway: Gateway) -> None:
+    with working(gateway.tools):
+        gateway.receive()
+        _until(lambda: operations.books(gateway.tools.store).delivered == 1)
+        started = time.monotonic()
+        gateway.receive()
+        _until(lambda: operations.books(gateway.tools.store).delivered == 2)
+        assert time.monotonic() - started < 4.0  # the queue polls every 5 s only
+
+
+def test_two_workers_share_the_work_and_double_nothing(gateway: Gateway) -> None:
+    gateway.office.behave(Behaviour.HANG_UP_AFTER, times=5)
+    second = gateway.with_tools(worker="second")
+    with working(gateway.tools, second.tools):
+        for _ in range(20):
+            gateway.receive()
+        _until(lambda: operations.books(gateway.tools.store).delivered == 20)
+
+    assert operations.books(gateway.tools.store).balanced
+    assert set(gateway.office.received.values()) == {1}
+    with gateway.tools.store.begin() as transaction:
+        workers = transaction.execute(text("SELECT count(DISTINCT worker) FROM attempt")).scalar_one()
+        left = transaction.execute(text("SELECT count(*) FROM procrastinate_jobs")).scalar_one()
+    assert workers == 2
+    assert left == 0  # finished wake-ups are deleted
+
+
+def test_a_worker_needs_no_restart_when_it_finds_every_job_gone(gateway: Gateway) -> None:
+    for _ in range(5):
+        gateway.receive()
+    with gateway.tools.store.begin() as transaction:
+        transaction.execute(text("TRUNCATE procrastinate_jobs CASCADE"))
+    with working(gateway.tools):
+        _until(lambda: operations.books(gateway.tools.store).delivered == 5)
+
+
+def test_wake_ups_a_dead_worker_had_taken_are_given_to_others(gateway: Gateway) -> None:
+    gateway.receive()
+    with gateway.tools.store.begin() as transaction:
+        transaction.execute(
+            text("INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 hour')")
+        )
+        transaction.execute(
+            text("UPDATE procrastinate_jobs SET status = 'doing', worker_id = (SELECT id FROM procrastinate_workers)")
+        )
+    with working(gateway.tools):
+        _until(lambda: operations.books(gateway.tools.store).delivered == 1)
+
+
+def test_work_until_quiet_leaves_what_is_due_later(gateway: Gateway) -> None:
+    gateway.office.behave(Behaviour.UNREACHABLE)
+    submission = gateway.receive()
+    config = gateway.tools.config
+    patient = config.gateway.worker.model_copy(update={"retry_s": (3600.0,)})
+    gateway = gateway.with_tools(
+        config=config.model_copy(update={"gateway": config.gateway.model_copy(update={"worker": patient})})
+    )
+    worker.work_until_quiet(gateway.tools)
+
+    assert gateway.states(submission) == ["waiting"]
+
+
+def test_the_database_may_crash_and_come_back_without_a_restart_of_ours(tmp_path: Path) -> None:
+    with own_postgres() as server:
+        store = Store(server.address)
+        migrate(store.engine)
+        gateway = a_gateway(store, tmp_path, gateway=GATEWAY_TOML.replace("lease_s = 30.0", "lease_s = 2.0"))
+        with working(gateway.tools):
+            gateway.receive()
+            _until(lambda: operations.books(store).delivered == 1)
+            kept = [gateway.receive() for _ in range(5)]
+            server.crash()
+            with pytest.raises(StoreUnavailable):
+                gateway.receive(a_signed_document())
+            server.start()
+            _until(lambda: _delivered(store) == 6, 40)
+            again = gateway.receive()
+            _until(lambda: _delivered(store) == 7, 40)
+        assert gateway.states(again) == ["delivered"]
+        assert [gateway.states(one) for one in kept] == [["delivered"]] * 5
+        assert set(gateway.office.received.values()) == {1}
+        store.close()
+
+
+class OwnPostgres:
+    """A server of one test, to be killed and started."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data = folder / "postgres"
+        self._server: Any = embedded._start(self.data)
+        self.address = embedded._with_database(self._server.get_uri())
+
+    def crash(self) -> None:
+        """End it as a crash does: no goodbye to anybody, recovery at the next start."""
+        process = self._server.get_postmaster_info().process
+        os.kill(process.pid, signal.SIGQUIT)
+        process.wait(20)
+
+    def start(self) -> None:
+        """Start it on the same data."""
+        embedded._forget(self.data)
+        self._server = embedded._start(self.data)
+
+    def stop(self) -> None:
+        self._server.stop()
+
+
+@contextmanager
+def own_postgres() -> Iterator[OwnPostgres]:
+    folder = Path(tempfile.mkdtemp(prefix="brama-o-"))
+    server = OwnPostgres(folder)
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _delivered(store: Store) -> int:
+    try:
+        return operations.books(store).delivered
+    except StoreUnavailable:
+        return -1
+
+
+def _until(condition: Callable[[], bool], within_s: float = 20) -> None:
+    end = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
