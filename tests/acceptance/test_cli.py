@@ -20,7 +20,7 @@ from gateway.cli.output import run_safely
 from schemas.submission import Submission
 from tests import reference
 from tests.builders import a_signed_document, an_envelope, pki
-from tests.gateways import GATEWAY_TOML, Gateway
+from tests.gateways import GATEWAY_TOML, Gateway, write_config
 
 FINE, NO, USAGE, UNREACHABLE = 0, 1, 2, 3
 
@@ -55,7 +55,8 @@ def brama(capsys: pytest.CaptureFixture[str]) -> Iterator[Program]:
 
 @pytest.fixture
 def folder(gateway: Gateway, tmp_path: Path) -> Path:
-    """The gateway's configuration folder, with its database's address in it."""
+    """A configuration folder like the gateway's own, with the address of its database in it."""
+    write_config(tmp_path)
     (tmp_path / "address").write_text(gateway.tools.store.dsn, "utf-8")
     (tmp_path / "gateway.toml").write_text('database_url = "file:address"\n' + GATEWAY_TOML, "utf-8")
     return tmp_path
