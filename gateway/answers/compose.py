@@ -16,9 +16,9 @@ from gateway.answers.office import Office
 from gateway.answers.plan import Document
 from gateway.answers.templates import Templates, Words
 from gateway.clock import WARSAW
-from gateway.effectiveness import Effectiveness
 from schemas.answers import ZERO, DueItem, Dues, PaymentOrder, SettlementStatement, Totals
 from schemas.case_parts import Party
+from schemas.effectiveness import Effectiveness
 from schemas.errors import AnswerError
 
 _CERTIFICATES = {

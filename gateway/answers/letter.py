@@ -104,7 +104,7 @@ class Letter:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over everything it says, lower-case hex: what a clerk approves is what is signed."""
+        """SHA-256 over everything it says, lower-case hex; the document's CID comes from it."""
         return sha256(json.dumps(asdict(self), default=_plain, sort_keys=True, ensure_ascii=False).encode())
 
 

@@ -80,7 +80,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Drafted:
-    """A letter was composed; `digest` is Letter.digest, `dated` the day it bears."""
+    """A document was drafted; `digest` is the SHA-256 of its unsigned octets, `dated` the day it bears."""
 
     document: Document
     digest: str
@@ -99,7 +99,7 @@ class Approved:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """The letter of this digest was signed; `sha256` is the signed document's."""
+    """The octets of this digest were signed; `sha256` is the signed document's."""
 
     at: datetime
     digest: str

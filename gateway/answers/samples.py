@@ -18,9 +18,10 @@ from gateway.answers.ledgers import LedgerAnswer, arrears_of, merge, read, unans
 from gateway.answers.letter import Letter
 from gateway.answers.templates import Templates
 from gateway.clock import WARSAW
-from gateway.effectiveness import OWN_RULE, Effect, Effectiveness
+from gateway.effectiveness import OWN_RULE
 from schemas.answers import Arrears, Dues
 from schemas.case_parts import Party
+from schemas.effectiveness import Effect, Effectiveness
 from schemas.errors import AnswerError, ConfigError
 
 OFFICE = "office.toml"

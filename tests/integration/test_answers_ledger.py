@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -13,13 +14,14 @@ from connectors.base import LookUpFailed
 from connectors.registry import build
 from connectors.sql import SqlConnector
 from gateway import resources
-from gateway.answers import document, office, pdf
+from gateway.answers import document, office
 from gateway.answers.certificate import Fee, Request, Wanted
 from gateway.answers.compose import Composer, Matter
 from gateway.answers.drafting import draft_certificate, draft_statement
 from gateway.answers.ledgers import ask, merge
 from gateway.answers.letter import plain_text
 from gateway.answers.plan import Answered, Approved, Document, Held, Sent, Service, Signed, Step, advance, start
+from gateway.answers.rendering import Rendering
 from gateway.answers.templates import Templates
 from gateway.simulate.ledger import Ledger, queries, year_of_dues
 from gateway.simulate.offices import staging
@@ -27,12 +29,15 @@ from gateway.simulate.people import nrb, person
 from gateway.store.embedded import embedded
 from schemas.answers import Dues
 from schemas.case_parts import Party
+from schemas.ids import sha256
+from schemas.xmldoc import parse
 
 NOON = datetime(2026, 11, 23, 11, 0, tzinfo=UTC)
 TODAY = date(2026, 11, 23)
 CITIZEN = person(3)
 PARTY = Party(first_name=CITIZEN.first_name, surname=CITIZEN.surname, pesel=CITIZEN.pesel)
 MATTER = Matter(PARTY, date(2026, 11, 20), "FN.3120.1.2026")
+SILENT = Held("answers.ledger_silent")
 PAID = Request(Wanted.NO_ARREARS, Fee(Decimal(21), Decimal(21), ("1",)))
 
 
@@ -98,44 +103,44 @@ def test_each_party_sees_only_what_is_its_own(ledger, connectors):
 def test_a_request_becomes_an_accessible_statement(ledger, connectors, composer):
     ledger.book(year_of_dues(CITIZEN.pesel, TODAY, account=nrb(1), late=True))
     plan = advance(start(Service.SETTLEMENT_QUERY), Answered(NOON))
-    draft = draft_statement(composer, MATTER, asked(connectors))
+    draft = draft_statement(composer, MATTER, asked(connectors), Rendering(composer.templates))
     plan = advance(plan, draft.event)
     assert plan.step is Step.SIGN
     assert draft.letter is not None
     assert "119,00 zł" in plain_text(draft.letter).replace("\N{NO-BREAK SPACE}", " ")
-    made = pdf.render(draft.letter, composer.templates)
-    file = document.File(pdf.file_name(draft.letter), "application/pdf", draft.letter.title, made)
-    written = document.write(draft.letter, [file])
-    assert b"settlement-statement-2026-11-23.pdf" in written
-    plan = advance(advance(plan, Signed(NOON, draft.letter.digest, "0" * 64)), Sent(NOON))
+    attached = parse(draft.octets).getroot().find(".//{*}Zalacznik")
+    assert attached is not None
+    assert attached.get("nazwaPliku") == "settlement-statement-2026-11-23.pdf"
+    assert base64.b64decode(attached.findtext("{*}DaneZalacznika") or "").startswith(b"%PDF-1.7")
+    plan = advance(advance(plan, Signed(NOON, sha256(draft.octets), "0" * 64)), Sent(NOON))
     assert plan.step is Step.SENT
 
 
 def test_paying_turns_a_refusal_into_a_certificate(ledger, connectors, composer):
     entries = year_of_dues(CITIZEN.pesel, TODAY, account=nrb(1), late=True)
     ledger.book(entries)
-    owing = draft_certificate(composer, MATTER, PAID, asked(connectors), today=TODAY)
+    owing = draft_certificate(composer, MATTER, PAID, asked(connectors), document.write, today=TODAY)
     ledger.take(entries[3].entry_no, Decimal("103.00"))
-    coming = draft_certificate(composer, MATTER, PAID, asked(connectors), today=TODAY)
+    coming = draft_certificate(composer, MATTER, PAID, asked(connectors), document.write, today=TODAY)
     ledger.post()
-    with_costs = draft_certificate(composer, MATTER, PAID, asked(connectors), today=TODAY)
+    with_costs = draft_certificate(composer, MATTER, PAID, asked(connectors), document.write, today=TODAY)
     assert owing.event.document is Document.REFUSAL
     assert coming.event == Held("answers.payment_unposted")
     assert with_costs.event.document is Document.REFUSAL  # the reminder's 16 zł are still owed
     ledger.empty()
     ledger.book(year_of_dues(CITIZEN.pesel, TODAY, account=nrb(1), late=False))
-    clean = draft_certificate(composer, MATTER, PAID, asked(connectors), today=TODAY)
+    clean = draft_certificate(composer, MATTER, PAID, asked(connectors), document.write, today=TODAY)
     assert clean.event.document is Document.CERTIFICATE_NONE
 
 
 def test_an_approved_certificate_goes_all_the_way(ledger, connectors, composer):
     ledger.book(year_of_dues(CITIZEN.pesel, TODAY, account=nrb(1), late=False))
     plan = advance(start(Service.ARREARS_CERTIFICATE), Answered(NOON))
-    draft = draft_certificate(composer, MATTER, PAID, asked(connectors), today=TODAY)
-    assert draft.letter is not None
+    draft = draft_certificate(composer, MATTER, PAID, asked(connectors), document.write, today=TODAY)
     plan = advance(plan, draft.event)
-    plan = advance(plan, Approved("urzednik.probny", NOON, draft.letter.digest, proceedings_checked=True))
-    plan = advance(advance(plan, Signed(NOON, draft.letter.digest, "0" * 64)), Sent(NOON))
+    digest = sha256(draft.octets)
+    plan = advance(plan, Approved("urzednik.probny", NOON, digest, proceedings_checked=True))
+    plan = advance(advance(plan, Signed(NOON, digest, "0" * 64)), Sent(NOON))
     assert plan.step is Step.SENT
 
 
@@ -149,8 +154,10 @@ def test_a_ledger_out_of_reach_is_said_and_certifies_nothing(ledger, connectors,
     dues = asked({**connectors, "waste": gone})
     gone.close()
     assert [(source.name, source.code) for source in dues.missing] == [("waste", "answers.ledger_not_reached")]
-    assert draft_certificate(composer, MATTER, PAID, dues, today=TODAY).event == Held("answers.ledger_silent")
-    statement = draft_statement(composer, MATTER, dues)
+    assert draft_certificate(composer, MATTER, PAID, dues, document.write, today=TODAY).event == Held(
+        "answers.ledger_silent"
+    )
+    statement = draft_statement(composer, MATTER, dues, document.write)
     assert statement.letter is not None
     assert "Informacja jest niepełna" in plain_text(statement.letter)
 

@@ -26,7 +26,7 @@ from gateway.validate import check
 from schemas.answers import Arrears, DueItem, Dues, Source
 from schemas.case_parts import Address, Party
 from schemas.errors import AnswerError, ConfigError
-from schemas.ids import FormId
+from schemas.ids import FormId, sha256
 from schemas.xmldoc import parse
 
 SHIPPED = resources.folder("templates") / "answers"
@@ -34,6 +34,7 @@ CARD = SHIPPED / "office.example.toml"
 TODAY = date(2026, 11, 23)
 NOON = datetime(2026, 11, 23, 11, 0, tzinfo=UTC)
 HOSTILE = """<b>&amp;</b> #emph[x] {{ 7 * 7 }} $x^2$ "ć" \\ `#`"""
+SILENT = Held("answers.ledger_silent")
 PAID = Request(Wanted.NO_ARREARS, Fee(Decimal(21), Decimal(21), ("1",)))
 
 
@@ -156,28 +157,37 @@ def test_an_exemption_stands_on_the_certificate(composer):
 # --- drafting
 
 
-def test_a_complete_answer_is_drafted_with_the_letters_digest(composer):
-    draft = draft_statement(composer, matter(), dues(due()))
+def test_a_complete_answer_is_drafted_with_the_digest_of_its_octets(composer):
+    draft = draft_statement(composer, matter(), dues(due()), document.write)
     assert draft.letter is not None
-    assert draft.event == Drafted(Document.SETTLEMENT_STATEMENT, draft.letter.digest, TODAY)
+    assert draft.octets == document.write(draft.letter)
+    assert draft.event == Drafted(Document.SETTLEMENT_STATEMENT, sha256(draft.octets), TODAY)
 
 
 def test_a_partial_statement_goes_out_or_is_held_as_the_office_wants(composer):
-    assert isinstance(draft_statement(composer, matter(), dues(missing=("waste",))).event, Drafted)
+    assert isinstance(draft_statement(composer, matter(), dues(missing=("waste",)), document.write).event, Drafted)
     strict = Composer(composer.templates, composer.office.model_copy(update={"partial_statements": "hold"}))
-    assert draft_statement(strict, matter(), dues(missing=("waste",))).event == Held("answers.ledger_silent")
+    assert draft_statement(strict, matter(), dues(missing=("waste",)), document.write).event == Held(
+        "answers.ledger_silent"
+    )
 
 
 def test_a_clerk_who_has_seen_the_silence_lets_a_partial_statement_go(composer):
     strict = Composer(composer.templates, composer.office.model_copy(update={"partial_statements": "hold"}))
     seen = ["answers.ledger_silent"]
-    assert isinstance(draft_statement(strict, matter(), dues(missing=("waste",)), cleared=seen).event, Drafted)
+    assert isinstance(
+        draft_statement(strict, matter(), dues(missing=("waste",)), document.write, cleared=seen).event, Drafted
+    )
     nothing = dues(missing=("tax", "waste"))
-    assert draft_statement(strict, matter(), nothing, cleared=seen).event == Held("answers.ledger_silent")
+    assert draft_statement(strict, matter(), nothing, document.write, cleared=seen).event == Held(
+        "answers.ledger_silent"
+    )
 
 
 def test_a_statement_no_ledger_answered_for_is_always_held(composer):
-    assert draft_statement(composer, matter(), dues(missing=("tax", "waste"))).event == Held("answers.ledger_silent")
+    assert draft_statement(composer, matter(), dues(missing=("tax", "waste")), document.write).event == Held(
+        "answers.ledger_silent"
+    )
 
 
 @pytest.mark.parametrize(
@@ -190,14 +200,14 @@ def test_a_statement_no_ledger_answered_for_is_always_held(composer):
     ],
 )
 def test_an_application_leads_to_the_document_the_law_asks_for(composer, items, request_, expected):
-    draft = draft_certificate(composer, matter(), request_, dues(*items), today=TODAY)
+    draft = draft_certificate(composer, matter(), request_, dues(*items), document.write, today=TODAY)
     assert isinstance(draft.event, Drafted)
     assert draft.event.document is expected
 
 
 def test_a_doubtful_application_is_held_with_its_reason(composer):
-    draft = draft_certificate(composer, matter(), PAID, dues(missing=("waste",)), today=TODAY)
-    assert (draft.event, draft.letter) == (Held("answers.ledger_silent"), None)
+    draft = draft_certificate(composer, matter(), PAID, dues(missing=("waste",)), document.write, today=TODAY)
+    assert (draft.event, draft.letter, draft.octets) == (SILENT, None, b"")
 
 
 # --- a gmina's own folder

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from gateway.effectiveness import Effect, Rule, judge, ruled
+from gateway.effectiveness import judge, ruled
+from schemas.effectiveness import Effect, Rule
 from schemas.errors import OperationRefused
 from schemas.submission import Channel
 
@@ -74,6 +75,10 @@ def test_a_rule_holds_to_the_end_of_its_last_day():
     until = rule(until=date(2026, 3, 2))
     assert effect(until, at=datetime(2026, 3, 2, 22, 59, tzinfo=UTC)) is Effect.EFFECTIVE
     assert effect(until, at=datetime(2026, 3, 2, 23, 0, tzinfo=UTC)) is Effect.CLERK_DECIDES
+
+
+def test_a_forms_short_number_stands_for_its_namespace():
+    assert effect(rule(form="2020/01/07/8990")) is Effect.EFFECTIVE
 
 
 def test_a_rule_of_another_form_does_not_hold():
