@@ -12,6 +12,7 @@ from typing import Any
 from lxml import etree
 
 from gateway.checks import case_checks, unread_findings
+from gateway.clock import WARSAW
 from gateway.formdata.unwrap import Inside, inside_of
 from gateway.mapping.build import build
 from gateway.mapping.reader import Reading, read, unmapped
@@ -45,7 +46,8 @@ def apply(signed_xml: bytes, mappings: Mappings, message: MessageFacts) -> Case:
     reading = read(root, table)
     message = _identified(signed_xml, message)
     case = build(reading, table, message, unmapped(root, table, reading.taken))
-    checks = (*_unread(reading), *(_check(finding) for finding in case_checks(case)))
+    on = message.received_at.astimezone(WARSAW).date() if message.received_at else None
+    checks = (*_unread(reading), *(_check(finding) for finding in case_checks(case, on=on)))
     return case.model_copy(update={"checks": checks})
 
 

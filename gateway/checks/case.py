@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from decimal import Decimal
 
+from gateway.checks import taxes
 from gateway.checks.money import GROSZ, row_amount, total_of
 from gateway.checks.say import finding
 from schemas.case import Case
@@ -22,7 +23,7 @@ def case_checks(case: Case, *, on: date | None = None) -> tuple[Finding, ...]:
     """All checks, in the order a clerk would ask. `on`: day of receipt in Poland; without it no check of dates runs."""
     found = [item for check in CHECKS for item in check(case)]
     if on is not None:
-        found += _year(case, on)
+        found += [*_year(case, on), *taxes.on_day(case, on)]
     return tuple(found)
 
 
@@ -151,5 +152,18 @@ def _figures(case: Case) -> Iterator[tuple[str, Decimal | None]]:
 
 
 CHECKS: tuple[CaseCheck, ...] = (
-    _negative, _rows, _total, _instalments, _annexes, _no_amounts_in_statements, _objects_match_rows,
-)  # fmt: skip
+    _negative,
+    _rows,
+    _total,
+    _instalments,
+    _annexes,
+    _no_amounts_in_statements,
+    _objects_match_rows,
+    taxes.rate_caps,
+    taxes.shares,
+    taxes.account,
+    taxes.dates,
+    taxes.excise,
+    taxes.waste,
+    taxes.vehicles,
+)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import random
 from collections.abc import Iterator
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 from typing import Any
 
 from lxml import etree
 
 from gateway.checks.money import row_amount, to_zloty
+from gateway.checks.rates import highest_rate
 from gateway.formdata.model import ElementModel, Particle
 from gateway.formdata.values import Values
 from gateway.mapping.reader import Reading, read
@@ -57,7 +58,7 @@ def sample(
 
 def settle(root: etree._Element, table: Table) -> None:
     """Make the figures agree: rows with objects, amounts with rates, the total, instalments, annex counts."""
-    for step in (_kinds, _wrapped_names, _bases, _amounts, _total, _parts):
+    for step in (_kinds, _wrapped_names, _rates, _bases, _amounts, _total, _parts):
         step(_Figures(root, table))
 
 
@@ -143,6 +144,14 @@ def _wrapped_names(figures: _Figures) -> None:
     if figures.table.inside is not None:
         for element in figures.root.iter(f"{{{STR}}}Zalacznik"):
             element.set("nazwaPliku", base64.b64encode(b"dokument.xml").decode("ascii"))
+
+
+def _rates(figures: _Figures) -> None:
+    """No rate above what the law allows."""
+    for index, row in figures.each("declared.rows"):
+        bound = highest_rate(figures.table.kind, row["code"], figures.get("period.year") or 0)
+        if bound is not None and row.get("rate") and Decimal(row["rate"]) > bound.value:
+            figures.write(f"declared.rows[{index}].rate", bound.value.quantize(Decimal("0.01"), ROUND_DOWN))
 
 
 def _bases(figures: _Figures) -> None:

@@ -135,5 +135,8 @@ _NAMED: dict[str, Callable[[random.Random], str]] = {
     "P_B4": lambda chance: f"BXX{chance.randrange(10**5):05d}",
     "P_B14": lambda chance: f"{chance.randrange(4, 40)},{chance.randrange(1, 9)}",
     "P_B20": lambda _: "12",
+    "Udzial": lambda _: "1/8",
+    "OdDnia": lambda _: "2026-02-02",
+    "DoDnia": lambda _: "2026-12-31",
     "DataUrodzenia": lambda _: "1971-05-17",
 }

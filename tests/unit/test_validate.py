@@ -184,7 +184,7 @@ def test_a_value_without_which_there_is_no_case_is_an_error(tmp_path):
 
 def test_a_tax_year_out_of_reach_is_a_warning_on_the_day_of_receipt():
     document = documents.property_return(year=2018)
-    assert codes(document, on=date(2026, 1, 30)) == ["check.year"]
+    assert codes(document, on=date(2026, 1, 30)) == ["check.year", "check.filed_late"]
     assert codes(document) == []
     assert codes(documents.property_return(year=2026), on=date(2026, 1, 30)) == []
 

@@ -1,0 +1,244 @@
+"""Attachments: decoded strictly, typed by content, held to rules, hashed, and shown to a virus scanner (clamd).
+
+Nothing here writes a file or opens an archive's members: a zip is judged by its directory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import socket
+import struct
+import zipfile
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import puremagic
+from lxml import etree
+
+from gateway.mapping.transforms import base64_name, decode_base64
+from schemas.finding import Finding, Severity
+from schemas.texts import text
+from schemas.xmldoc import STR, STR_2008
+
+_ATTACHMENTS = tuple(f"{{{namespace}}}Zalacznik" for namespace in (STR, STR_2008))
+_ZIPPED = frozenset({"docx", "xlsx", "pptx", "odt", "ods", "odp", "zip", "jar", "epub", "zipx"})
+_CHUNK = 64 * 1024
+
+
+class Scan(StrEnum):
+    """What the scanner said."""
+
+    CLEAN = "clean"
+    INFECTED = "infected"
+    UNKNOWN = "unknown"  # no scanner configured, or it cannot be asked now
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a tenant takes. Sizes in bytes; `types`: endings by content, without a dot; an empty set takes all."""
+
+    size_bytes: int = 10 * 1024 * 1024
+    total_bytes: int = 50 * 1024 * 1024
+    count: int = 50
+    types: frozenset[str] = frozenset()
+    refused_types: frozenset[str] = frozenset({"exe", "dll", "msi", "scr", "com", "bat", "js", "jar", "elf", "class"})
+    unpacked_bytes: int = 500 * 1024 * 1024
+    unpacked_ratio: int = 200
+    unpacked_files: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentContent:
+    """One attachment as sent, and what it is. `type` by content; `content` empty for an address or undecodable text."""
+
+    name: str
+    declared_type: str
+    type: str | None
+    sha256: str | None
+    size_bytes: int
+    uri: str | None
+    line: int | None
+    content: bytes = field(repr=False, default=b"")
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An attachment with everything there is to say about it."""
+
+    attachment: AttachmentContent
+    scan: Scan
+    findings: tuple[Finding, ...]
+
+
+class Scanner:
+    """A clamd on a socket of this machine or at host:port; speaks INSTREAM, sends no file names.
+
+    Args: address: `/run/clamav/clamd.ctl` or `host:port`; timeout_s: of each step on the wire.
+    """
+
+    def __init__(self, address: str, timeout_s: float = 20.0) -> None:
+        self.address, self.timeout_s = address, timeout_s
+
+    def scan(self, content: bytes) -> Scan:
+        """CLEAN or INFECTED as clamd says; UNKNOWN when it cannot be asked or says anything else."""
+        try:
+            with self._connect() as wire:
+                wire.sendall(b"zINSTREAM\0")
+                for start in range(0, len(content), _CHUNK):
+                    chunk = content[start : start + _CHUNK]
+                    wire.sendall(struct.pack("!I", len(chunk)) + chunk)
+                wire.sendall(struct.pack("!I", 0))
+                return _verdict(_answer(wire))
+        except OSError:
+            return Scan.UNKNOWN
+
+    def ping(self) -> bool:
+        """Is it there?"""
+        try:
+            with self._connect() as wire:
+                wire.sendall(b"zPING\0")
+                return _answer(wire) == b"PONG"
+        except OSError:
+            return False
+
+    def _connect(self) -> socket.socket:
+        if self.address.startswith("/"):
+            wire = socket.socket(socket.AF_UNIX)
+            wire.settimeout(self.timeout_s)
+            wire.connect(self.address)
+            return wire
+        host, _, port = self.address.rpartition(":")
+        return socket.create_connection((host, int(port)), self.timeout_s)
+
+
+def attachments_of(root: etree._Element, *, names_are_base64: bool = False) -> list[AttachmentContent]:
+    """Every attachment of a document, decoded strictly; of what cannot be decoded the content stays empty.
+
+    Args: names_are_base64: in the signed-file wrapper names are base64 of UTF-8; decided by form, never guessed.
+    """
+    return [_read(element, names_are_base64) for element in root.iter(*_ATTACHMENTS)]
+
+
+def judge(attachments: list[AttachmentContent], rules: Rules, scanner: Scanner | None = None) -> list[Judged]:
+    """Hold attachments to the rules and show them to the scanner; findings carry `attachment.*` codes."""
+    total = sum(item.size_bytes for item in attachments)
+    over = [_finding("attachment.total_size", None, limit=rules.total_bytes)] if total > rules.total_bytes else []
+    if len(attachments) > rules.count:
+        over.append(_finding("attachment.count", None, limit=rules.count))
+    judged = []
+    for item in attachments:
+        scan = scanner.scan(item.content) if scanner and item.content else Scan.UNKNOWN
+        findings = [*over, *_findings(item, rules)]
+        if scan is Scan.INFECTED:
+            findings.append(_finding("attachment.infected", item.line))
+        judged.append(Judged(item, scan, tuple(findings)))
+        over = []  # said once, with the first
+    return judged
+
+
+def content_type(content: bytes) -> str | None:
+    """The usual ending for what this is by its content, without a dot; None where nothing is recognised."""
+    if content.startswith((b"MZ", b"\x7fELF")):
+        return "exe" if content.startswith(b"MZ") else "elf"
+    try:
+        found = puremagic.from_string(content)
+    except (puremagic.PureError, ValueError):
+        return _plain(content)
+    return str(found).removeprefix(".").lower() or None
+
+
+def _read(element: etree._Element, names_are_base64: bool) -> AttachmentContent:
+    data = element.find(f"{{{etree.QName(element).namespace}}}DaneZalacznika")
+    written = (data.text or "").strip() if data is not None else ""
+    is_base64 = (element.get("kodowanie") or "").strip().lower() == "base64"
+    content = b""
+    try:
+        content = decode_base64(written) if is_base64 else b""
+        name = (base64_name(element.get("nazwaPliku") or "") or "") if names_are_base64 else element.get("nazwaPliku")
+    except ValueError:
+        name = element.get("nazwaPliku")
+    return AttachmentContent(
+        name=name or "",
+        declared_type=element.get("format") or "",
+        type=content_type(content) if content else None,
+        sha256=hashlib.sha256(content).hexdigest() if content else None,
+        size_bytes=len(content),
+        uri=written if not is_base64 and written else None,
+        line=int(str(element.sourceline)) if element.sourceline is not None else None,
+        content=content,
+    )
+
+
+def _findings(item: AttachmentContent, rules: Rules) -> list[Finding]:
+    found = []
+    if item.size_bytes > rules.size_bytes:
+        found.append(_finding("attachment.size", item.line, limit=rules.size_bytes))
+    if item.type in rules.refused_types or (rules.types and item.content and item.type not in rules.types):
+        found.append(_finding("attachment.type_refused", item.line, type=item.type or "?"))
+    elif item.type and item.declared_type and not _agree(item.type, item.declared_type):
+        found.append(_finding("attachment.type_differs", item.line, Severity.WARNING, type=item.type))
+    if item.type in _ZIPPED and _is_bomb(item.content, rules):
+        found.append(_finding("attachment.zip_bomb", item.line))
+    return found
+
+
+def _is_bomb(content: bytes, rules: Rules) -> bool:
+    """Judged by the archive's directory: total size, ratio, number of members, overlapping members, archives inside."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        return False  # not an archive that anything would unpack
+    unpacked = sum(member.file_size for member in members)
+    starts = {member.header_offset for member in members}
+    return (
+        unpacked > rules.unpacked_bytes
+        or unpacked > rules.unpacked_ratio * max(len(content), 1)
+        or len(members) > rules.unpacked_files
+        or len(starts) < len(members)
+        or sum(member.compress_size for member in members) > len(content)
+    )
+
+
+_TYPES = {
+    "pdf": ("application/pdf",), "png": ("image/png",), "jpg": ("image/jpeg", "image/jpg"), "jpeg": ("image/jpeg",),
+    "tif": ("image/tiff",), "tiff": ("image/tiff",), "gif": ("image/gif",), "xml": ("text/xml", "application/xml"),
+    "txt": ("text/plain",), "zip": ("application/zip", "application/x-zip-compressed"),
+    "rtf": ("application/rtf", "text/rtf"),
+}  # fmt: skip
+
+
+def _agree(found: str, declared: str) -> bool:
+    """Where we know what a type is called on the wire, it must be called so; portals write other words (ZIPX)."""
+    known = _TYPES.get(found)
+    told = declared.split(";")[0].strip().lower()
+    return known is None or told in known or "/" not in told
+
+
+def _plain(content: bytes) -> str | None:
+    try:
+        head = content[:4096].decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return "xml" if head.lstrip("\ufeff \r\n\t").startswith("<") else "txt"
+
+
+def _answer(wire: socket.socket) -> bytes:
+    answer = b""
+    while not answer.endswith(b"\0") and len(answer) < 4096:
+        part = wire.recv(4096)
+        if not part:
+            break
+        answer += part
+    return answer.rstrip(b"\0")
+
+
+def _verdict(answer: bytes) -> Scan:
+    if answer.endswith(b" FOUND"):
+        return Scan.INFECTED
+    return Scan.CLEAN if answer.endswith(b": OK") else Scan.UNKNOWN
+
+
+def _finding(code: str, line: int | None, severity: Severity = Severity.ERROR, **facts: object) -> Finding:
+    return Finding(code, severity, line, None, text(code, "pl", **facts), text(code, "en", **facts))
