@@ -1,0 +1,382 @@
+"""Our clients against the simulated ePUAP: Pull, Skrytka, Doręczyciel, FileRepo, stores; signed both ways."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from lxml import etree
+
+from connectors.http import Http, HttpOptions
+from gateway.signatures import TrustPolicy, verify
+from gateway.signatures.messages import MessageTrust
+from gateway.simulate.citizens import person, sign_trusted_profile
+from gateway.simulate.documents import general_letter
+from gateway.simulate.offices.client import Office
+from gateway.simulate.pki import shared
+from gateway.transport import mtom
+from gateway.transport.client import Endpoint, ServiceClient
+from gateway.transport.pull import PullBox
+from gateway.transport.send import FileRepository, Outgoing, Portal, RepositoryFile, Sender
+from gateway.transport.wsse import MessageKey, MessageSigner
+from schemas.errors import EnvelopeUnreadable, MessageUntrusted, ServiceRefused, ServiceUnreachable, ServiceUnsettled
+from schemas.ids import Mailbox
+from schemas.submission import Channel
+from schemas.verification import Crypto
+from schemas.xmldoc import OBI, SOAP11, UPO
+from tests import reference
+
+BOX = Mailbox("/gmkrasnopol/SkrytkaESP")
+CITIZEN = Mailbox("/testowykonto/domyslna")
+SUBJECT = "gmkrasnopol"
+LETTER = sign_trusted_profile(general_letter(), person(7), shared())
+
+
+def signer(lifetime: timedelta | None = None) -> MessageSigner:
+    seal = shared().upo_seal
+    assert isinstance(seal.key, rsa.RSAPrivateKey)
+    return MessageSigner(MessageKey(seal.key, seal.certificate), lifetime=lifetime)
+
+
+class Epuap:
+    """The simulated ePUAP, and our clients of it."""
+
+    def __init__(self, office: Office, **endpoint: Any) -> None:
+        self.office = office
+        certificate = x509.load_pem_x509_certificate((office.state / "ws-sign.pem").read_bytes())
+        self._given = {
+            "http": Http(HttpOptions(timeout_s=endpoint.pop("timeout_s", 10.0))),
+            "signer": signer(),
+            "check": MessageTrust((certificate,)).check,
+            **endpoint,
+        }
+
+    def endpoint(self, path: str) -> Endpoint:
+        return Endpoint(address=f"{self.office.url}{path}", **self._given)
+
+    @property
+    def pull(self) -> PullBox:
+        return PullBox(self.endpoint("/pk_external_ws/services/pull"), SUBJECT, BOX)
+
+    @property
+    def sender(self) -> Sender:
+        services = "/pk_external_ws/services/"
+        return Sender(self.endpoint(services + "skrytka"), self.endpoint(services + "doreczyciel"), SUBJECT)
+
+    @property
+    def files(self) -> FileRepository:
+        return FileRepository(self.endpoint("/repo-ws-ext/FileRepoService"), SUBJECT)
+
+    @property
+    def portal(self) -> Portal:
+        return Portal(self.endpoint("/fe_external_ws/services/ZarzadzanieDokumentami"), SUBJECT)
+
+    def citizen_sends(self, document: bytes = LETTER, **more: Any) -> None:
+        order = {"mailbox": str(BOX), "document": base64.b64encode(document).decode(), "file_name": "pismo.xml", **more}
+        requests.post(self.office.url + "/simulated/box", json=order, timeout=5).raise_for_status()
+
+
+@contextmanager
+def epuap(state: Path, *arguments: str, **endpoint: Any) -> Iterator[Epuap]:
+    with Office("epuap", state, *arguments) as office:
+        yield Epuap(office, **endpoint)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Epuap]:
+    with epuap(tmp_path_factory.mktemp("epuap")) as started:
+        yield started
+
+
+@pytest.fixture
+def service(running: Epuap) -> Iterator[Epuap]:
+    """Well-behaved and with empty boxes."""
+    running.office.tell("up")
+    box = running.pull
+    while (head := box.next()) is not None:
+        box.confirm(head.document)
+    yield running
+    running.office.tell("up")
+
+
+def outgoing(document: bytes = LETTER, **more: Any) -> Outgoing:
+    return Outgoing(CITIZEN, BOX, document, "odpowiedź.xml", **more)
+
+
+# --- Pull -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_document_is_pulled_whole_and_confirmed(service):
+    service.citizen_sends(is_test=True)
+    assert service.pull.waiting() == 1
+    envelope = service.pull.next()
+    assert envelope is not None
+    assert (envelope.document, envelope.channel, envelope.mailbox) == (LETTER, Channel.PULL, BOX)
+    assert (envelope.file_name, envelope.reply_mailbox, envelope.is_test) == ("pismo.xml", CITIZEN, True)
+    assert (envelope.sender.name, envelope.sender.user) == ("TESTOWY", "testowykonto")
+    assert envelope.posted_at is not None
+    assert abs(envelope.posted_at - datetime.now(UTC)) < timedelta(minutes=5)  # written there as Polish wall time
+    assert envelope.epuap_document_id is not None
+    assert b"BinarySecurityToken" in envelope.raw
+    service.pull.confirm(envelope.document)
+    assert (service.pull.waiting(), service.pull.next()) == (0, None)
+
+
+def test_until_it_is_confirmed_the_same_document_stays_at_the_head(service):
+    service.citizen_sends(b"<pierwszy/>")
+    service.citizen_sends(b"<drugi/>")
+    first = service.pull.next()
+    again = service.pull.next()
+    assert first is not None
+    assert again is not None
+    assert first.document == again.document == b"<pierwszy/>"
+    service.pull.confirm(first.document)
+    second = service.pull.next()
+    assert second is not None
+    assert second.document == b"<drugi/>"
+
+
+def test_confirming_something_else_is_refused_and_removes_nothing(service):
+    service.citizen_sends()
+    with pytest.raises(ServiceRefused) as caught:
+        service.pull.confirm(b"inne")
+    assert caught.value.facts["number"] == -10
+    assert service.pull.waiting() == 1
+
+
+@pytest.mark.parametrize("empty", ["short", "wordy", "one"])
+def test_an_empty_queue_is_understood_in_every_style(tmp_path, empty):
+    with epuap(tmp_path, "--empty", empty) as started:
+        assert started.pull.next() is None
+
+
+def test_the_other_digest_is_tried_once_when_the_first_is_refused(tmp_path):
+    with epuap(tmp_path, "--digest", "sha256") as started:
+        started.citizen_sends()
+        head = started.pull.next()
+        assert head is not None
+        started.pull.confirm(head.document)
+        assert started.pull.waiting() == 0
+
+
+def test_a_lost_confirmation_leaves_it_open_and_the_queue_tells(service):
+    service.citizen_sends()
+    head = service.pull.next()
+    assert head is not None
+    service.office.tell("hang_up_after_storing", times=1)
+    with pytest.raises(ServiceUnsettled):
+        service.pull.confirm(head.document)
+    assert service.pull.next() is None
+
+
+# --- how calls fail ---------------------------------------------------------------------------------------------------
+
+
+def test_an_epuap_that_does_not_listen_is_unreachable_surely_without_effect(service):
+    service.office.tell("down")
+    with pytest.raises(ServiceUnreachable):
+        service.sender.submit(outgoing())
+
+
+@pytest.mark.parametrize("mode", ["hang_up_after_storing", "garbage", "truncate", "error_page"])
+def test_an_answer_that_is_lost_or_not_understood_is_unsettled(service, mode):
+    service.office.tell(mode, times=1)
+    with pytest.raises(ServiceUnsettled):
+        service.sender.submit(outgoing())
+
+
+def test_a_time_out_after_sending_is_unsettled(service):
+    hasty = Epuap(service.office, timeout_s=0.3)
+    service.office.tell("slow", times=1, seconds=1.0)
+    with pytest.raises(ServiceUnsettled):
+        hasty.sender.submit(outgoing())
+
+
+@pytest.mark.parametrize("mode", ["refuse", "error_in_success"])
+def test_a_fault_is_a_refusal_with_its_own_number_and_words_whatever_the_http_status(service, mode):
+    service.office.tell(mode, times=1)
+    with pytest.raises(ServiceRefused) as caught:
+        service.sender.submit(outgoing())
+    assert (caught.value.facts["number"], caught.value.facts["text"]) == ("-7", "odmowa na życzenie")
+
+
+def test_faults_may_have_to_be_signed(service, tmp_path):
+    strict = Epuap(service.office, signed_faults=True)
+    service.office.tell("refuse", times=1)
+    with pytest.raises(MessageUntrusted):
+        strict.sender.submit(outgoing())
+    with epuap(tmp_path, "--sign-faults", signed_faults=True) as signing:
+        signing.office.tell("refuse", times=1)
+        with pytest.raises(ServiceRefused):
+            signing.sender.submit(outgoing())
+
+
+def test_an_answer_signed_with_another_certificate_is_not_believed_unless_the_check_is_off(service):
+    stranger = MessageTrust((shared().upo_seal.certificate,)).check
+    with pytest.raises(MessageUntrusted) as caught:
+        Epuap(service.office, check=stranger).pull.waiting()
+    assert caught.value.code == "message.certificate_unknown"
+    assert Epuap(service.office, check=None).pull.waiting() == 0
+
+
+def test_epuap_refuses_what_is_not_signed_or_signed_by_somebody_else(service, tmp_path):
+    with pytest.raises(ServiceRefused) as caught:
+        Epuap(service.office, signer=None).pull.waiting()
+    assert caught.value.facts["number"] == "-2"
+    with epuap(tmp_path, "--allow", "00" * 32) as choosy, pytest.raises(ServiceRefused):
+        choosy.pull.waiting()
+
+
+def test_a_timestamp_does_no_harm(service):
+    assert Epuap(service.office, signer=signer(timedelta(minutes=5))).pull.waiting() == 0
+
+
+# --- sending ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_submitted_document_gets_its_id_and_a_upp_that_is_bound_to_it(service):
+    sent = service.sender.submit(outgoing())
+    assert sent.document_id is not None
+    assert sent.receipt_id is not None
+    assert sent.receipt is not None
+    kept = next(e for e in service.office.effects("sent") if str(e["number"]) == sent.document_id)
+    assert (kept["to"], kept["sha256"]) == (CITIZEN, hashlib.sha256(LETTER).hexdigest())
+    read = etree.fromstring(sent.receipt)
+    assert read.findtext(f".//{{{UPO}}}IdentyfikatorDokumentu") == f"DOK{sent.document_id}"
+    verdict = verify(sent.receipt, TrustPolicy(), detached={"odpowiedź.xml": LETTER}, scope="crypto")
+    assert [signature.crypto for signature in verdict.signatures] == [Crypto.INTACT]
+    other = verify(sent.receipt, TrustPolicy(), detached={"odpowiedź.xml": general_letter(seed=9)}, scope="crypto")
+    assert [signature.crypto for signature in other.signatures] == [Crypto.BROKEN]
+
+
+def test_a_trial_reaches_nobody(service):
+    before = len(service.office.effects())
+    sent = service.sender.submit(outgoing(is_trial=True))
+    assert sent.receipt is None
+    assert len(service.office.effects()) == before
+
+
+def test_inline_xml_is_sent_as_an_element(service):
+    sent = service.sender.submit_inline(outgoing(b'<a xmlns="urn:x"><b/></a>'))
+    kept = next(e for e in service.office.effects("sent") if str(e["number"]) == sent.document_id)
+    assert etree.fromstring(base64.b64decode(kept["content"])).tag == "{urn:x}a"
+    assert kept["file_name"] == "odpowiedź.xml"
+
+
+def test_a_signed_document_is_delivered_with_the_offices_own_ids(service):
+    due = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    sent = service.sender.deliver(outgoing(), due=due, document_id="PIS/1/2026", case_id="FN.3120.1.2026")
+    assert sent.order_id is not None
+    kept = next(e for e in service.office.effects("delivered") if str(e["number"]) == sent.order_id)
+    assert (kept["document_id"], kept["case_id"]) == ("PIS/1/2026", "FN.3120.1.2026")
+
+
+def test_an_unsigned_document_is_not_taken_for_delivery(service):
+    with pytest.raises(ServiceRefused) as caught:
+        service.sender.deliver(outgoing(general_letter()), due=datetime.now(UTC), document_id="1", case_id="2")
+    assert caught.value.facts["number"] == "-20"
+
+
+def test_a_signed_receipt_is_handed_in(service):
+    service.sender.collect(outgoing())
+
+
+def test_after_a_lost_answer_the_sent_store_tells_whether_it_went_out(service):
+    document = sign_trusted_profile(general_letter(seed=11), person(11), shared())
+    service.office.tell("hang_up_after_storing", times=1)
+    with pytest.raises(ServiceUnsettled):
+        service.sender.submit(outgoing(document))
+    stored = [item for item in service.portal.listing("SENT") if item.addressee == CITIZEN]
+    assert [service.portal.content(item.id) for item in stored].count(document) == 1
+    assert all(
+        item.sent_at is not None and abs(item.sent_at - datetime.now(UTC)) < timedelta(hours=1) for item in stored
+    )
+
+
+# --- big files --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("style", [(), ("--mtom",)], ids=["inline", "mtom"])
+def test_a_big_file_goes_up_and_comes_down_once(tmp_path, style):
+    content = bytes(range(256)) * 4000 + b"\r\n--MIMEBoundar\r\n"
+    with epuap(tmp_path, *style) as started:
+        file_id = started.files.upload(RepositoryFile("plan.pdf", "application/pdf", content))
+        address = f"https://epuap.invalid/file-download-servlet/DownloadServlet?fileId={file_id}"
+        assert started.files.download(address) == RepositoryFile("plan.pdf", "application/pdf", content)
+        with pytest.raises(ServiceRefused) as caught:
+            started.files.download(address)
+        assert caught.value.facts["number"] == "-30"
+
+
+def test_a_part_that_is_referred_to_but_missing_is_an_unreadable_answer():
+    root = b'<a xmlns:x="u"><x:Include href="cid:weg"/></a>'
+    content = b"--b\r\nContent-ID: <r>\r\n\r\n" + root + b"\r\n--b--\r\n"
+    with pytest.raises(EnvelopeUnreadable):
+        mtom.whole(content, 'multipart/related; boundary="b"; start="<r>"')
+    with pytest.raises(EnvelopeUnreadable):
+        mtom.whole(b"--b--", 'multipart/related; boundary="b"')
+
+
+# --- against the definitions of others, where they lie beside the clone -----------------------------------------------
+
+MESSAGES: list[tuple[str, str, Any, dict[str, Any]]] = [
+    ("pull.wsdl", "oczekujaceDokumenty", {"podmiot": "g", "nazwaSkrytki": "s", "adresSkrytki": "/g/s"}, {}),
+    ("pull.wsdl", "pobierzNastepny", {"podmiot": "g", "nazwaSkrytki": "s", "adresSkrytki": "/g/s"}, {}),
+    (
+        "pull.wsdl",
+        "potwierdzOdebranie",
+        {"podmiot": "g", "nazwaSkrytki": "s", "adresSkrytki": "/g/s", "skrot": "x"},
+        {},
+    ),
+    (
+        "skrytka.wsdl",
+        "nadaj",
+        {"nazwaPliku": "a", "typPliku": "b", "zawartosc": b"x"},
+        {"podmiot": "g", "adresSkrytki": "/a/b", "adresOdpowiedzi": "/c/d", "czyProbne": True, "daneDodatkowe": b""},
+    ),
+    (
+        "doreczyciel.wsdl",
+        "dorecz",
+        {"nazwaPliku": "a", "typPliku": "b", "zawartosc": b"x"},
+        {"podmiot": "g", "terminDoreczenia": datetime(2026, 1, 1, tzinfo=UTC), "identyfikatorSprawy": "s"},
+    ),
+    ("doreczyciel.wsdl", "odbierz", {"nazwaPliku": "a", "zawartosc": b"x"}, {"podmiot": "g", "czyProbne": False}),
+    ("filerepo.wsdl", "uploadFile", {"file": b"x", "filename": "a", "mimeType": "b", "subject": "g"}, {}),
+    ("filerepo.wsdl", "downloadFile", {"fileId": "a", "subject": "g"}, {}),
+    ("zarzadzanie-dokumentami.wsdl", "zawartoscSkladu", {"sklad": {"nazwa": "SENT", "podmiot": "g"}}, {}),
+    ("zarzadzanie-dokumentami.wsdl", "pobierzDokument", {"idDokumentu": 1, "podmiot": "g"}, {}),
+]
+
+
+def the_schemas() -> dict[str, etree.XMLSchema]:
+    (folder,) = {file.parent for file in reference.files("epuap/data/wsdl-2024-sejm/*.xsd")}
+    stores = etree.parse(folder / "ZarzadzanieDokumentami.wsdl").find(".//{http://www.w3.org/2001/XMLSchema}schema")
+    return {
+        OBI: etree.XMLSchema(etree.parse(folder / "obiektypk.xsd")),
+        "http://wsdl.epuap.gov.pl/filerepocore/": etree.XMLSchema(etree.parse(folder / "filerepocore.xsd")),
+        "http://ws.epuap.gov.pl/zarzadzanieDokumentami": etree.XMLSchema(
+            etree.fromstring(etree.tostring(stores))
+        ),  # with the prefixes in scope,
+    }
+
+
+if reference.files("epuap/data/wsdl-2024-sejm/*.xsd"):
+    SCHEMAS = the_schemas()
+
+    @pytest.mark.parametrize(("wsdl", "operation", "values", "headers"), MESSAGES, ids=lambda item: str(item)[:24])
+    def test_what_we_send_fits_the_published_definitions(wsdl, operation, values, headers):
+        client = ServiceClient(wsdl, Endpoint("http://127.0.0.1:1", Http(HttpOptions())))
+        root = etree.fromstring(client.message(operation, values, headers))
+        parts = [*root.iterfind(f"{{{SOAP11}}}Header/*"), *root.iterfind(f"{{{SOAP11}}}Body/*")]
+        assert len(parts) == len(headers) + 1
+        for part in parts:
+            SCHEMAS[etree.QName(part).namespace].assertValid(part)
