@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import functools
 import re
+import threading
 from dataclasses import dataclass
 
 from lxml import etree
@@ -48,6 +50,7 @@ class Limits:
 
 DEFAULT_LIMITS = Limits()
 
+_PARSERS = threading.local()
 _TOO_DEEP = etree.XPath("boolean(" + "/*" * (DEFAULT_LIMITS.depth + 1) + ")")
 _TOO_MANY_ATTRIBUTES = etree.XPath(f"boolean(//*[@*[{DEFAULT_LIMITS.attributes + 1}]])")
 
@@ -66,13 +69,8 @@ def parse(data: bytes, limits: Limits = DEFAULT_LIMITS) -> etree._ElementTree:
         raise DocumentUnreadable("document.empty")
     wide = _check_encoding(data)
     _refuse_doctype(data, wide)
-    parser = etree.XMLParser(
-        resolve_entities=False, load_dtd=False, dtd_validation=False, no_network=True, remove_comments=False,
-        remove_pis=False, strip_cdata=False, recover=False,
-        huge_tree=len(data) > _PARSER_TEXT_LIMIT,  # below it libxml2's own limits stay on
-    )  # fmt: skip
     try:
-        root = etree.fromstring(data, parser)
+        root = etree.fromstring(data, _parser(huge=len(data) > _PARSER_TEXT_LIMIT))
     except etree.XMLSyntaxError as error:
         raise DocumentUnreadable(_syntax_code(error), line=error.lineno or 0, limit=limits.depth) from error
     except (ValueError, LookupError) as error:  # lxml's own refusal of NUL and the like
@@ -85,6 +83,20 @@ def parse(data: bytes, limits: Limits = DEFAULT_LIMITS) -> etree._ElementTree:
     return tree
 
 
+def _parser(*, huge: bool) -> etree.XMLParser:
+    """This thread's parser; below the size that needs `huge`, libxml2's own limits stay on."""
+    name = "huge" if huge else "normal"
+    made: etree.XMLParser | None = getattr(_PARSERS, name, None)
+    if made is None:
+        made = etree.XMLParser(
+            resolve_entities=False, load_dtd=False, dtd_validation=False, no_network=True, remove_comments=False,
+            remove_pis=False, strip_cdata=False, recover=False, huge_tree=huge,
+        )  # fmt: skip
+        setattr(_PARSERS, name, made)
+    return made
+
+
+@functools.lru_cache(maxsize=4096)
 def qname(namespace: str, name: str) -> str:
     """Clark notation, `{namespace}name`."""
     return f"{{{namespace}}}{name}"
@@ -150,8 +162,8 @@ def _surely_within(data: bytes, root: etree._Element, limits: Limits) -> bool:
         elements <= limits.elements
         and elements * (data.count(b"xmlns") + 1) <= limits.namespace_cost
         and limits == DEFAULT_LIMITS
-        and not _TOO_DEEP(root)
-        and not _TOO_MANY_ATTRIBUTES(root)
+        and (data.count(b"</") < limits.depth or not _TOO_DEEP(root))
+        and (data.count(b"=") <= limits.attributes or not _TOO_MANY_ATTRIBUTES(root))
     )
 
 

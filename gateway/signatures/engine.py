@@ -91,6 +91,7 @@ class _Judgement:
     certificate: Certificate | None = None
     crypto: Crypto = Crypto.UNSUPPORTED
     covers: bool = False
+    properties_covered: bool = False
     is_counter: bool = False
     whole: Outcome | None = None  # the intact reference that covers the whole document
     verdict: SignatureVerdict = None  # type: ignore[assignment]  # set by run
@@ -189,7 +190,9 @@ class _Judgement:
             return
         if not self._properties_covered():
             reasons.append(reason("signature.properties_not_covered"))
-        elif self.crypto is Crypto.INTACT:
+            return
+        self.properties_covered = True
+        if self.crypto is Crypto.INTACT:
             reasons += properties.check_binding(self.properties, self.certificate)
 
     def _properties_covered(self) -> bool:
@@ -201,7 +204,7 @@ class _Judgement:
         return self.properties is not None and properties.covers(self.properties, covered)
 
     def _believed(self) -> Properties | None:
-        return self.properties if self.crypto is Crypto.INTACT and self._properties_covered() else None
+        return self.properties if self.crypto is Crypto.INTACT and self.properties_covered else None
 
     def _check_coverage(self, reasons: list[Reason]) -> None:
         """Does it cover the document it stands in? A counter-signature covers another signature's value instead."""

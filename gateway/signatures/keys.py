@@ -27,9 +27,12 @@ _MAX_CERTIFICATE = 64 * 1024
 _PARSING = threading.Lock()  # filters of warnings are the process's
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Certificate:
-    """A certificate as found, with what is asked of it again and again. `key` is None when of a kind we do not know."""
+    """A certificate as found, with what is asked of it again and again. `key` is None when of a kind we do not know.
+
+    The same octets give the same object as long as it is remembered, so it is compared by identity.
+    """
 
     x509: x509.Certificate
     der: bytes

@@ -46,42 +46,31 @@ class CertificateDigest:
 
 @dataclass(frozen=True, slots=True)
 class Properties:
-    """The qualifying properties of one signature. `signed` is the element; its content counts only when covered."""
+    """The qualifying properties of one signature. `signed` is the element; its content counts only when covered.
+
+    `of_signature` and `unsigned`: the signature's properties by local name; the signed ones are of its own XAdES
+    version, the unsigned ones may also be of 1.4.1.
+    """
 
     namespace: str
     element: etree._Element
     signed: etree._Element | None
-
-    def signature_property(self, *names: str) -> etree._Element | None:
-        """The first SignedSignatureProperties child with one of these local names."""
-        if self.signed is None:
-            return None
-        holder = self.signed.find(qname(self.namespace, "SignedSignatureProperties"))
-        if holder is None:
-            return None
-        return next((item for name in names for item in holder.iterchildren(qname(self.namespace, name))), None)
+    of_signature: dict[str, etree._Element]
+    unsigned: dict[str, list[etree._Element]]
 
     @property
     def signing_time(self) -> datetime | None:
         """The time the signer claims, in UTC; without a zone it is taken as UTC."""
-        element = self.signature_property("SigningTime")
+        element = self.of_signature.get("SigningTime")
         return None if element is None else instant(text_of(element))
 
     @property
     def roles(self) -> list[etree._Element]:
         """What the claimed roles hold."""
-        role = self.signature_property("SignerRole", "SignerRoleV2")
+        role = self.of_signature.get("SignerRole", self.of_signature.get("SignerRoleV2"))
         if role is None:
             return []
-        path = f"{qname(self.namespace, 'ClaimedRoles')}/{qname(self.namespace, 'ClaimedRole')}/*"
-        return role.findall(path)
-
-    def unsigned(self, name: str) -> list[etree._Element]:
-        """Unsigned signature properties of this local name, in XAdES 1.x or 1.4.1."""
-        holder = f"{qname(self.namespace, 'UnsignedProperties')}/{qname(self.namespace, 'UnsignedSignatureProperties')}"
-        return self.element.findall(f"{holder}/{qname(self.namespace, name)}") + self.element.findall(
-            f"{holder}/{qname(XADES141, name)}"
-        )
+        return role.findall(f"{qname(self.namespace, 'ClaimedRoles')}/{qname(self.namespace, 'ClaimedRole')}/*")
 
 
 def read(signature: Signature) -> Properties | None:
@@ -94,27 +83,49 @@ def read(signature: Signature) -> Properties | None:
     element = found[0]
     if not signature.id or element.get("Target") != f"#{signature.id}":
         raise Refusal("signature.properties_misplaced", what="Target")
-    namespace = etree.QName(element).namespace or ""
-    signed = element.findall(qname(namespace, "SignedProperties"))
+    namespace = str(element.tag)[1:].partition("}")[0]
+    signed = list(element.iterchildren(f"{{{namespace}}}SignedProperties"))
     if len(signed) > 1:
         raise Refusal("signature.malformed", what="SignedProperties")
-    return Properties(namespace, element, signed[0] if signed else None)
+    of_signature = {
+        name: items[0]
+        for holder in signed
+        for name, items in _grouped(holder, f"{{{namespace}}}SignedSignatureProperties", (namespace,)).items()
+    }
+    unsigned = {
+        name: items
+        for holder in element.iterchildren(f"{{{namespace}}}UnsignedProperties")
+        for name, items in _grouped(
+            holder, f"{{{namespace}}}UnsignedSignatureProperties", (namespace, XADES141)
+        ).items()
+    }
+    return Properties(namespace, element, signed[0] if signed else None, of_signature, unsigned)
+
+
+def _grouped(parent: etree._Element, name: str, namespaces: tuple[str, ...]) -> dict[str, list[etree._Element]]:
+    found: dict[str, list[etree._Element]] = {}
+    holder = next(parent.iterchildren(name), None)
+    for child in () if holder is None else holder:
+        namespace, _, local = str(child.tag)[1:].partition("}")
+        if namespace in namespaces:
+            found.setdefault(local, []).append(child)
+    return found
 
 
 def level(properties: Properties | None) -> str:
     """What the signature presents itself as: recognised by its parts, their content is judged elsewhere."""
     if properties is None or properties.signed is None:
         return "XML-DSig"
-    baseline = properties.signature_property("SigningCertificateV2") is not None
-    if properties.unsigned("ArchiveTimeStamp"):
+    baseline = "SigningCertificateV2" in properties.of_signature
+    if "ArchiveTimeStamp" in properties.unsigned:
         return "XAdES-B-LTA" if baseline else "XAdES-A"
-    if properties.unsigned("RevocationValues"):
+    if "RevocationValues" in properties.unsigned:
         return "XAdES-B-LT" if baseline else "XAdES-X-L"
-    if properties.unsigned("SignatureTimeStamp"):
+    if "SignatureTimeStamp" in properties.unsigned:
         return "XAdES-B-T" if baseline else "XAdES-T"
     if baseline:
         return "XAdES-B-B"
-    policy = properties.signature_property("SignaturePolicyIdentifier")
+    policy = properties.of_signature.get("SignaturePolicyIdentifier")
     explicit = policy is not None and policy.find(qname(properties.namespace, "SignaturePolicyId")) is not None
     return "XAdES-EPES" if explicit else "XAdES-BES"
 
@@ -123,7 +134,7 @@ def check_binding(properties: Properties, signer: Certificate | None) -> list[Re
     """Whether SigningCertificate (v1 and v2, each where present) names the certificate that really signed."""
     found: list[Reason] = []
     for name in ("SigningCertificate", "SigningCertificateV2"):
-        element = properties.signature_property(name)
+        element = properties.of_signature.get(name)
         if element is None:
             continue
         digests = _certificate_digests(element, properties.namespace)

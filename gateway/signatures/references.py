@@ -7,6 +7,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import unquote
 
 from lxml import etree
@@ -19,6 +20,7 @@ from gateway.signatures.transforms import Data, Step
 from schemas.verification import Reason
 
 _ID_ATTRIBUTES = etree.XPath("//@*[translate(local-name(), 'ID', 'id') = 'id']")
+_ID_ATTRIBUTE = etree.XPath("//@*[translate(local-name(), 'ID', 'id') = 'id'][. = $value]")
 _RESOLVABLE = frozenset(
     {
         "Id",
@@ -34,14 +36,15 @@ _REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|/|\\")
 
 @dataclass(slots=True)
 class Document:
-    """The document under verification: its tree, its Id index (built once, when first asked for), a work budget."""
+    """The document under verification: its tree, its Id index (built once, when asked for again), a work budget."""
 
     tree: etree._ElementTree
     source: bytes = field(repr=False)
     detached: Mapping[str, bytes] = field(repr=False)
     bounds: Bounds
     spent_octets: int = 0
-    _ids: dict[str, list[tuple[str, etree._Element]]] | None = None
+    _ids: dict[str, list[Any]] | None = None  # lxml's strings, which know their attribute and element
+    _searches: int = 0
     _digested: dict[tuple[object, ...], bytes] = field(default_factory=dict, repr=False)
 
     def by_id(self, value: str) -> etree._Element:
@@ -50,18 +53,26 @@ class Document:
         Any attribute called Id, in any case and namespace, counts against another: a second one is an attack on
         whoever reads the document with other eyes than ours.
         """
-        if self._ids is None:
-            self._ids = {}
-            for attribute in _ID_ATTRIBUTES(self.tree):  # type: ignore[union-attr]
-                holder, name = attribute.getparent(), attribute.attrname  # type: ignore[union-attr]
-                assert holder is not None  # an attribute always has its element
-                self._ids.setdefault(str(attribute), []).append((str(name), holder))
-        found = self._ids.get(value, [])
+        found = self._look_up(value)
         if len(found) > 1:
             raise Refusal("signature.id_ambiguous")
-        if not found or found[0][0] not in _RESOLVABLE:
+        if not found or found[0].attrname not in _RESOLVABLE:
             raise Refusal("signature.reference_missing")
-        return found[0][1]
+        holder: etree._Element | None = found[0].getparent()
+        assert holder is not None  # an attribute always has its element
+        return holder
+
+    def _look_up(self, value: str) -> list[Any]:
+        """Attributes with this value: the first search runs alone, the second builds the index of all."""
+        if self._ids is not None:
+            return self._ids.get(value, [])
+        self._searches += 1
+        if self._searches == 1:
+            return _ID_ATTRIBUTE(self.tree, value=value)  # type: ignore[return-value]
+        self._ids = {}
+        for attribute in _ID_ATTRIBUTES(self.tree):  # type: ignore[union-attr]
+            self._ids.setdefault(str(attribute), []).append(attribute)
+        return self._ids.get(value, [])
 
     def charge(self, octets: int) -> None:
         """Count digested octets against the budget. Raises Refusal: `signature.too_costly`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import datetime
 
 from cryptography import x509
@@ -85,6 +86,7 @@ def _text(element: etree._Element | None) -> str:
     return " ".join(text_of(element).split())
 
 
+@functools.lru_cache(maxsize=1024)
 def _from_certificate(kind: str, certificate: Certificate) -> Signer:
     subject = certificate.x509.subject
     first_name, surname = _attribute(subject, NameOID.GIVEN_NAME), _attribute(subject, NameOID.SURNAME)

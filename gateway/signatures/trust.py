@@ -12,6 +12,7 @@ certificate = "minister-2026.pem"     # a PEM file (one or several certificates)
 
 from __future__ import annotations
 
+import functools
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,13 +79,16 @@ class TrustPolicy:
 
     def anchor_of(self, certificate: Certificate) -> x509.Certificate | None:
         """The pinned qualified authority that issued this certificate, by its signature."""
-        for anchor in self.qualified_anchors:
-            try:
-                certificate.x509.verify_directly_issued_by(anchor)
-            except (ValueError, TypeError, InvalidSignature):
-                continue
-            return anchor
-        return None
+        return next((anchor for anchor in self.qualified_anchors if _issued_by(certificate, anchor)), None)
+
+
+@functools.lru_cache(maxsize=4096)
+def _issued_by(certificate: Certificate, anchor: x509.Certificate) -> bool:
+    try:
+        certificate.x509.verify_directly_issued_by(anchor)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
 
 
 def _digests(certificates: tuple[x509.Certificate, ...]) -> frozenset[str]:
