@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, RowMapping, Select, select
 
 from gateway.operations.plain import plain
 from gateway.store import deliveries as delivery_rows
@@ -160,13 +160,11 @@ def submission(store: Store, submission_id: UUID) -> SubmissionView:
 
 
 def deliveries(store: Store, wanted: DeliveryFilter) -> DeliveryPage:
-    """One page of deliveries, newest first, each with what it waits for."""
+    """One page of deliveries, newest first, each with what it waits for; a submission's are never split by a page."""
     with store.begin() as transaction:
-        query = filtered_deliveries(wanted).order_by(D.sequence.desc(), D.id).limit(_limit(wanted.limit) + 1)
-        rows = transaction.execute(query).mappings().all()
+        rows, more = _whole_submissions(transaction, filtered_deliveries(wanted), _limit(wanted.limit))
         items = [delivery_rows.from_row(row, delivery_rows.waits_for(transaction, row)) for row in rows]
-    page, more = items[: _limit(wanted.limit)], len(items) > _limit(wanted.limit)
-    return DeliveryPage(tuple(page), page[-1].sequence if more else None)
+    return DeliveryPage(tuple(items), items[-1].sequence if more else None)
 
 
 def delivery(store: Store, delivery_id: UUID) -> DeliveryView:
@@ -232,6 +230,19 @@ def _delivery_view(transaction: Connection, delivery_id: UUID) -> DeliveryView:
         parked=row[1],
         details=row[2] or {},
     )
+
+
+def _whole_submissions(transaction: Connection, query: Select[Any], most: int) -> tuple[list[RowMapping], bool]:
+    """The first rows, up to `most` or to the end of the last one's submission; whether more follow."""
+    ordered = query.order_by(D.sequence.desc(), D.id)
+    rows = list(transaction.execute(ordered.limit(most + 1)).mappings())
+    if len(rows) <= most:
+        return rows, False
+    last = rows[most - 1]["sequence"]
+    kept = [row for row in rows if row["sequence"] > last]
+    kept += transaction.execute(query.where(D.sequence == last).order_by(D.id)).mappings()
+    more = transaction.execute(query.where(D.sequence < last).limit(1)).first() is not None
+    return kept, more
 
 
 def _rows(transaction: Connection, table: Any, submission_id: UUID, order: Any) -> tuple[dict[str, Any], ...]:

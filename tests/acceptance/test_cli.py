@@ -10,17 +10,20 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
+from sqlalchemy import insert
 
 from connectors.rehearsal import Behaviour
-from gateway import receipt
+from gateway import operations, receipt
 from gateway.cli.commands import app
 from gateway.cli.output import run_safely
+from gateway.store import tables as t
 from schemas.submission import Submission
 from tests import reference
 from tests.builders import a_signed_document, an_envelope, pki
-from tests.gateways import GATEWAY_TOML, Gateway, write_config
+from tests.gateways import GATEWAY_TOML, Gateway, a_gateway, write_config
 
 FINE, NO, USAGE, UNREACHABLE = 0, 1, 2, 3
 
@@ -271,6 +274,36 @@ def test_a_quarantined_submission_is_released_or_closed_and_its_receipt_written(
 def test_an_id_that_names_nothing_is_said_so(brama, folder, given, code):
     assert brama.json("submissions", "show", given, "--config", folder, expect=NO)["error"]["code"] == code
     assert brama.json("deliveries", "show", given, "--config", folder, expect=NO)["error"]["code"] == code
+
+
+def test_an_id_that_fits_several_is_said_so(brama, folder, gateway):
+    with gateway.tools.store.begin() as transaction:
+        for number in (1, 2):
+            transaction.execute(
+                insert(t.submission).values(
+                    id=UUID(f"abcdef01-0000-4000-8000-00000000000{number}"), mailbox="/a/b", channel="push",
+                    sha256=f"{number}", size_bytes=1, file_name="a.xml", is_test=False, sender={},
+                )
+            )  # fmt: skip
+
+    refusal = brama.json("submissions", "show", "abcdef01", "--config", folder, expect=NO)
+
+    assert refusal["error"]["code"] == "operation.id_ambiguous"
+
+
+def test_a_page_never_parts_the_deliveries_of_one_submission(database, tmp_path):
+    second = '[connector.second]\nkind = "rehearsal"\n', '[[route]]\nform = "*"\nconnector = "second"\n'
+    gateway = a_gateway(database, tmp_path, more=second[0], routes=second[1])
+    for _ in range(2):
+        gateway.receive(a_signed_document())
+    gateway.work_until_quiet()
+
+    first = operations.deliveries(database, operations.DeliveryFilter(limit=1))
+    rest = operations.deliveries(database, operations.DeliveryFilter(limit=1, cursor=first.next_cursor))
+
+    assert [len(first.items), len(rest.items)] == [2, 2]
+    assert len({item.id for item in (*first.items, *rest.items)}) == 4
+    assert rest.next_cursor is None
 
 
 def test_an_empty_list_says_so_and_a_page_names_the_next(brama, folder, gateway):
