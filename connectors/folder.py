@@ -1,22 +1,23 @@
-"""The smallest real connector: one file per case in a folder the office reads. Read it first."""
+"""The smallest real connector: one file per case in a folder the office reads. Read it first, then dropping.py."""
 
 from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
-from connectors import drop
-from connectors.base import Capabilities, LookUpFailed, Options
-from connectors.outcomes import outcome, stopped, technical
-from schemas.delivery import CaseRecord, Delivered, Outcome, Repeat, Steps, StepStopped
+from connectors.base import Capabilities, Options
+from connectors.dropping import DropConnector, DropOptions
+from schemas.delivery import Repeat
 from schemas.errors import ConnectorError
 
 
-class FolderOptions(Options):
+class FolderOptions(DropOptions):
     """Where the office looks for its cases."""
 
     root: Path = Field(description="The folder the office reads; it must exist, on one file system.")
@@ -25,55 +26,26 @@ class FolderOptions(Options):
     )
 
 
-class FolderConnector:
-    """Write each case as one JSON file with its documents beside it; the key is the file name."""
+class FolderConnector(DropConnector):
+    """Write each case as one file with its documents beside it; the key is the file name."""
 
     options_model: ClassVar[type[Options]] = FolderOptions
     capabilities = Capabilities(repeat=Repeat.SAFE, look_up=True, attachments=True)
 
     def __init__(self, options: FolderOptions) -> None:
+        super().__init__(options)
         self.place = LocalPlace(options.root, options.sentinel)
+
+    @contextmanager
+    def open(self) -> Iterator[LocalPlace]:
+        """Nothing to open."""
+        yield self.place
 
     def check(self) -> None:
         """Is the folder there, and may we write in it? Looks at permissions only."""
         root = self.place.root
         if not self.place.present() or not os.access(root, os.R_OK | os.W_OK | os.X_OK):
             raise ConnectorError("folder.unwritable", text=str(root))
-
-    def find(self, key: str) -> str | None:
-        """The case file's name, if it was published; also when the office has taken it since."""
-        try:
-            return f"{drop.safe_name(key)}.json" if drop.published(self.place, key, ".json") else None
-        except OSError as error:
-            raise LookUpFailed(reason=technical(error)) from error
-
-    def deliver(self, record: CaseRecord, key: str, steps: Steps) -> Outcome:
-        """Write out of sight, then rename. Only the rename is an effect, and repeating it changes nothing."""
-        try:
-            files = drop.Drop(key, f"{drop.safe_name(key)}.json", drop.case_json(record, key), drop.files_of(record))
-            drop.prepare(self.place, files)
-        except drop.KeyUnusable as error:
-            return outcome("folder.key_unusable", str(error))
-        except OSError as error:
-            return outcome("folder.unwritable", technical(error))
-        try:
-            done = steps.once("publish", lambda: publish(self.place, files))
-        except StepStopped as stop:
-            return stop.outcome
-        return Delivered(done["file"])
-
-
-def publish(place: drop.Place, files: drop.Drop) -> dict[str, Any]:
-    """Rename into the office's sight; a failed rename has moved nothing, a failed fsync is a doubt."""
-    try:
-        drop.publish(place, files)
-    except OSError as error:
-        raise stopped("folder.unwritable", technical(error)) from error
-    try:
-        place.settle()
-    except OSError as error:
-        raise stopped("folder.publish_in_doubt", technical(error)) from error
-    return {"file": files.main}
 
 
 class LocalPlace:
@@ -107,7 +79,8 @@ class LocalPlace:
                 break
 
     def read(self, path: PurePosixPath) -> bytes | None:
-        """The content, or None."""
+        """The content, or None. FileNotFoundError: the folder itself is not there."""
+        self._require()
         try:
             return (self.root / path).read_bytes()
         except FileNotFoundError:

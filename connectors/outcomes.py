@@ -15,10 +15,15 @@ MEANING: dict[str, type[Refused] | type[Unreachable] | type[Unsettled]] = {
     # before anything is sent
     "record.incomplete": Refused,  # a value the options ask for is not in the record
     "record.violations": Refused,  # length, charset, pattern: every violation listed
-    # folder
+    # folder, sftp
     "folder.unwritable": Unreachable,
     "folder.key_unusable": Refused,
+    "folder.template_wrong": Unreachable,
     "folder.publish_in_doubt": Unsettled,
+    "sftp.unreachable": Unreachable,
+    "sftp.answer_lost": Unsettled,
+    "response.awaited": Unsettled,  # published, and the office has not said yes or no
+    "response.refused": Refused,
     # rehearsal
     "rehearsal.refused": Refused,
     "rehearsal.unreachable": Unreachable,

@@ -21,6 +21,7 @@ BUILT_IN: dict[str, str] = {  # works without installation; loaded only when ask
     "folder": "connectors.folder:FolderConnector",
     "rehearsal": "connectors.rehearsal:RehearsalConnector",
     "rest": "connectors.rest:RestConnector",
+    "sftp": "connectors.sftp:SftpConnector",
     "soap": "connectors.soap:SoapConnector",
     "sql": "connectors.sql:SqlConnector",
 }

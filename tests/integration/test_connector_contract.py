@@ -16,6 +16,7 @@ from gateway.simulate.offices import staging
 from gateway.simulate.offices.client import Office
 from gateway.store.embedded import embedded
 from gateway.testing.contract import ConnectorContract, GoesDown, LosesAnswers, Refuses
+from tests.sshd import Sshd, prepare
 
 
 class OverHttp:
@@ -162,6 +163,40 @@ class FolderSide:
 
     def up(self) -> None:
         self.root.with_name("odmontowany").rename(self.root)
+
+
+@pytest.fixture(scope="module")
+def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    server = prepare(tmp_path_factory.mktemp("sshd"))
+    server.start()
+    yield server
+    server.stop()
+
+
+class TestSftp(ConnectorContract, GoesDown):
+    """A lost answer cannot be made at a named moment inside SSH: test_connector_sftp shows it. Nobody refuses."""
+
+    @pytest.fixture
+    def office(self, tmp_path: Path, sshd: Sshd) -> SftpSide:
+        return SftpSide(tmp_path / "urzad", sshd)
+
+    @pytest.fixture
+    def connector(self, office: SftpSide, sshd: Sshd) -> Connector:
+        key = {"private_key": str(sshd.private_key), "host_key": sshd.host_key}
+        where = {"host": "127.0.0.1", "port": sshd.port, "user": sshd.user, "root": str(office.root)}
+        return build("sftp", {**where, **key, "timeout_s": 5.0})
+
+
+class SftpSide(FolderSide):
+    def __init__(self, root: Path, sshd: Sshd) -> None:
+        super().__init__(root)
+        self.sshd = sshd
+
+    def down(self) -> None:
+        self.sshd.stop()
+
+    def up(self) -> None:
+        self.sshd.start()
 
 
 class TestRehearsal(ConnectorContract, LosesAnswers, Refuses):

@@ -10,10 +10,10 @@ import pytest
 
 from connectors import drop
 from connectors.base import LookUpFailed
-from connectors.folder import FolderConnector, FolderOptions, LocalPlace, publish
+from connectors.folder import FolderConnector, FolderOptions, LocalPlace
 from gateway.testing.samples import DOCUMENT, a_record
 from gateway.testing.steps import MemorySteps
-from schemas.delivery import Delivered, Refused, Repeat, StepStopped, Unreachable, Unsettled
+from schemas.delivery import Delivered, Refused, Repeat, Unreachable, Unsettled
 from schemas.errors import ConnectorError
 
 
@@ -148,23 +148,27 @@ def test_a_rename_that_fails_has_delivered_nothing(connector: FolderConnector, o
 
 
 class FailingDisk(LocalPlace):
-    """A disk that loses its power after the renames."""
+    """A disk that fails after the renames."""
 
     def settle(self) -> None:
         raise OSError(5, "Input/output error")
 
 
+class OnFailingDisk(FolderConnector):
+    """The connector over such a disk."""
+
+    def __init__(self, options: FolderOptions) -> None:
+        super().__init__(options)
+        self.place = FailingDisk(options.root)
+
+
 def test_a_disk_that_fails_after_the_rename_leaves_a_doubt(connector: FolderConnector, office: Path) -> None:
     record = a_record("k-1")
-    files = drop.Drop("k-1", "k-1.json", drop.case_json(record, "k-1"), drop.files_of(record))
-    failing = FailingDisk(office)
-    drop.prepare(failing, files)
 
-    with pytest.raises(StepStopped) as stopped:
-        publish(failing, files)
+    outcome = OnFailingDisk(FolderOptions(root=office)).deliver(record, "k-1", safe_steps())
 
-    assert isinstance(stopped.value.outcome, Unsettled)
-    assert stopped.value.outcome.code == "folder.publish_in_doubt"
+    assert isinstance(outcome, Unsettled)
+    assert outcome.code == "folder.publish_in_doubt"
     assert isinstance(connector.deliver(record, "k-1", safe_steps()), Delivered)
 
 

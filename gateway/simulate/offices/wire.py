@@ -69,8 +69,9 @@ class Line:
                 database = self._connect()
             except OSError:
                 return
+            mute = threading.Event()
             for source, sink, watched in ((caller, database, True), (database, caller, False)):
-                threading.Thread(target=self._pass, args=(source, sink, watched), daemon=True).start()
+                threading.Thread(target=self._pass, args=(source, sink, watched, mute), daemon=True).start()
 
     def _connect(self) -> socket.socket:
         if self._target.startswith("/"):
@@ -80,14 +81,16 @@ class Line:
         host, _, port = self._target.rpartition(":")
         return socket.create_connection((host, int(port)))
 
-    def _pass(self, source: socket.socket, sink: socket.socket, watched: bool) -> None:
+    def _pass(self, source: socket.socket, sink: socket.socket, watched: bool, mute: threading.Event) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
                 order = self._order(data) if watched else None
                 if order is not None:
+                    mute.set()
                     self._cut(order, data, source, sink)
                     return
-                sink.sendall(data)
+                if watched or not mute.is_set():
+                    sink.sendall(data)
         for line in (source, sink):
             with suppress(OSError):
                 line.shutdown(socket.SHUT_RDWR)
@@ -104,7 +107,6 @@ class Line:
         return None
 
     def _cut(self, order: dict[str, Any], data: bytes, caller: socket.socket, database: socket.socket) -> None:
-        caller.shutdown(socket.SHUT_WR)
         if order["mode"] == "cut_after":
             database.sendall(data)
             time.sleep(_WORK_S)
