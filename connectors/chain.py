@@ -181,6 +181,7 @@ class Chain:
             if step.for_each in ("file", file["role"]):
                 inner = {**scope, "file": file}
                 file[step.name] = self._once(f"{step.name}-{number}", step, inner, steps)
+                scope["steps"][step.name] = file[step.name]  # for roles that come once: the document, the receipt
 
     def _once(self, name: str, step: Step, scope: Mapping[str, Any], steps: Steps) -> dict[str, Any]:
         find: Callable[[], dict[str, Any] | None] | None = None

@@ -18,6 +18,7 @@ GROUP = "brama.connectors"
 
 BUILT_IN: dict[str, str] = {  # works without installation; loaded only when asked for
     "ezd_puw": "connectors.ezd_puw.connector:EzdPuwConnector",
+    "ezd_rp": "connectors.ezd_rp.connector:EzdRpConnector",
     "folder": "connectors.folder:FolderConnector",
     "rehearsal": "connectors.rehearsal:RehearsalConnector",
     "rest": "connectors.rest:RestConnector",

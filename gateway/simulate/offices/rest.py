@@ -17,6 +17,7 @@ import hashlib
 import json
 import re
 from email import policy
+from email.message import Message
 from email.parser import BytesParser
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -31,7 +32,7 @@ class RestOffice:
     """Cases and their documents."""
 
     def __init__(self, ledger: Ledger, secret: str | None, honour_keys: bool) -> None:
-        self._ledger = ledger
+        self.ledger = ledger
         self._secret = secret
         self._honour_keys = honour_keys
 
@@ -52,7 +53,7 @@ class RestOffice:
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         if path == ["token"]:
             return self._token(request)
-        if self._secret and request.headers.get("authorization") != f"Bearer {self._issued()}":
+        if not self.admits(request):
             return answer(401, {"detail": "Brak uprawnień"})
         match (request.method, path):
             case ("GET", ["ping"]):
@@ -60,17 +61,21 @@ class RestOffice:
             case ("POST", ["cases"]):
                 return self._open(request)
             case ("GET", ["cases"]):
-                found = self._ledger.all("case", identity=query.get("external_id"))
+                found = self.ledger.all("case", identity=query.get("external_id"))
                 return answer(200, {"items": [_case(case) for case in found]})
             case ("POST", ["cases", case, "documents"]):
                 return self._add(request, case)
             case ("GET", ["cases", case, "documents"]):
-                found = self._ledger.all("document", case=case)
+                found = self.ledger.all("document", case=case)
                 return answer(200, {"items": [{"id": item["number"], "name": item["name"]} for item in found]})
             case ("GET", ["dues"]):
                 due = {"title": "Podatek od nieruchomości", "amount": "120.50"}
                 return answer(200, {"as_of": query.get("as_of"), "items": [due] if query.get("party") == "P-1" else []})
         return answer(404, {"detail": "Nie ma takiego zasobu"})
+
+    def admits(self, request: Request) -> bool:
+        """Has it the token we gave out?"""
+        return self._secret is None or request.headers.get("authorization") == f"Bearer {self._issued()}"
 
     def _token(self, request: Request) -> Response:
         form = {name: values[0] for name, values in parse_qs(request.body.decode()).items()}
@@ -93,20 +98,20 @@ class RestOffice:
             return answer(201, _case(seen))
         key = body["external_id"]
         more = {"idempotency": request.headers.get("idempotency-key"), "body": body, "raw": request.body.decode()}
-        return answer(201, _case(self._ledger.add("case", key, key, **more)))
+        return answer(201, _case(self.ledger.add("case", key, key, **more)))
 
     def _add(self, request: Request, case: str) -> Response:
         seen = self._before(request, "document")
         if seen is not None:
             return answer(201, {"id": seen["number"]})
-        name, content = _file(request)
+        name, content = file_of(request)
         more = {"idempotency": request.headers.get("idempotency-key"), "sha256": hashlib.sha256(content).hexdigest()}
-        effect = self._ledger.add("document", f"{case}/{name}", case=case, name=name, **more)
+        effect = self.ledger.add("document", f"{case}/{name}", case=case, name=name, **more)
         return answer(201, {"id": effect["number"]})
 
     def _before(self, request: Request, what: str) -> dict[str, Any] | None:
         key = request.headers.get("idempotency-key")
-        return self._ledger.find(what, idempotency=key) if key and self._honour_keys else None
+        return self.ledger.find(what, idempotency=key) if key and self._honour_keys else None
 
 
 def answer(status: int, body: Any) -> Response:
@@ -118,13 +123,26 @@ def _case(case: dict[str, Any]) -> dict[str, Any]:
     return {"id": str(case["number"]), "number": f"SP.{case['number']}.2026"}
 
 
-def _file(request: Request) -> tuple[str, bytes]:
+def file_of(request: Request) -> tuple[str, bytes]:
     """Name and content of the first file of a multipart form."""
-    head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode()
-    message = BytesParser(policy=policy.HTTP).parsebytes(head + request.body)
-    part = next(part for part in message.iter_parts() if part.get_filename())
+    part = next(part for part in _parts(request) if part.get_filename())
     content = part.get_payload(decode=True)
     return str(part.get_filename()), content if isinstance(content, bytes) else b""
+
+
+def form_of(request: Request) -> dict[str, str]:
+    """The fields of a multipart form that are no files."""
+    found = {}
+    for part in _parts(request):
+        content = part.get_payload(decode=True)
+        if not part.get_filename() and isinstance(content, bytes):
+            found[str(part.get_param("name", header="content-disposition"))] = content.decode()
+    return found
+
+
+def _parts(request: Request) -> list[Message]:
+    head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode()
+    return list(BytesParser(policy=policy.HTTP).parsebytes(head + request.body).iter_parts())
 
 
 def _options(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,1 @@
+"""EZD RP: the Integrator API v2 of the state EZD."""
