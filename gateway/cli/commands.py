@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import demo, documents, operate, service
+from gateway.cli import channels, demo, documents, forms, operate, service
 
 app = typer.Typer(
     name="brama",
@@ -42,12 +42,16 @@ def options(
 app.command("demo")(demo.demo)
 app.command("serve")(service.serve)
 app.command("work")(service.work)
+app.command("pull")(channels.pull)
 app.command("check")(service.check)
 app.command("verify")(documents.verify)
 app.command("validate")(documents.validate)
 app.command("map")(documents.map_)
+app.command("show")(forms.show)
 app.command("replay")(operate.replay)
 app.add_typer(operate.submissions, name="submissions")
 app.add_typer(operate.deliveries, name="deliveries")
 app.add_typer(documents.receipt, name="receipt")
+app.add_typer(forms.forms, name="forms")
 app.add_typer(service.connector, name="connector")
+app.add_typer(channels.simulate, name="simulate")

@@ -70,7 +70,7 @@ def validate(file: OneFile, json_: AsJson = False, config: ConfigFolder = None) 
     """Sprawdź dokument według wzoru jego formularza (XSD) i rachunków."""
     from gateway import validate as step
 
-    result = step.check(file.read_bytes(), _forms(config))
+    result = step.check(file.read_bytes(), load_forms(config))
     if json_:
         show_json(result.to_json())
     else:
@@ -83,7 +83,7 @@ def map_(file: OneFile, json_: AsJson = False, config: ConfigFolder = None) -> N
     from gateway import mapper
 
     document = file.read_bytes()
-    case = mapper.apply(document, _mappings(config), mapper.MessageFacts())
+    case = mapper.apply(document, load_mappings(config), mapper.MessageFacts())
     shown = case.to_json()
     if json_:
         show_json(shown)
@@ -156,7 +156,7 @@ def _trust(trust: Path | None, config: Path | None) -> Any:
     return signatures.TrustPolicy()
 
 
-def _forms(config: Path | None) -> Any:
+def load_forms(config: Path | None) -> Any:
     from gateway import config as settings
     from gateway.forms import Forms
 
@@ -164,7 +164,7 @@ def _forms(config: Path | None) -> Any:
     return Forms.load(extra)
 
 
-def _mappings(config: Path | None) -> Any:
+def load_mappings(config: Path | None) -> Any:
     from gateway import config as settings
     from gateway.mapper import Mappings
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -24,36 +21,7 @@ from schemas.submission import Submission
 from tests import reference
 from tests.builders import a_signed_document, an_envelope, pki
 from tests.gateways import GATEWAY_TOML, Gateway, a_gateway, write_config
-
-FINE, NO, USAGE, UNREACHABLE = 0, 1, 2, 3
-
-
-class Program:
-    """`brama`, run in this process; what it says and its exit code."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-
-    def __call__(self, *arguments: object, expect: int = FINE) -> str:
-        """Its stdout, or stderr where stdout is empty. Another exit code than expected fails the test."""
-        self._capsys.readouterr()  # what the test itself printed before
-        code = run_safely(app, [str(argument) for argument in arguments])
-        said = self._capsys.readouterr()
-        assert code == expect, said.out + said.err
-        return said.out if said.out.strip() else said.err
-
-    def json(self, *arguments: object, expect: int = FINE) -> Any:
-        """The one JSON document on stdout."""
-        return json.loads(self(*arguments, "--json", expect=expect))
-
-
-@pytest.fixture
-def brama(capsys: pytest.CaptureFixture[str]) -> Iterator[Program]:
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield Program(capsys)
-    root.handlers[:] = handlers
-    root.setLevel(level)
+from tests.program import FINE, NO, UNREACHABLE, USAGE
 
 
 @pytest.fixture

@@ -1,0 +1,200 @@
+"""`brama forms` and `brama show`: the catalogue of forms, what proves it, and a document as a person reads it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from gateway.cli.documents import AsJson, ConfigFolder, OneFile, load_forms, load_mappings
+from gateway.cli.output import Exit, err, leave, out, say, show_json
+
+forms = typer.Typer(no_args_is_help=True, help="Wzory formularzy: wykaz, dodawanie, sprawdzanie, szkice odwzorowań.")
+
+Name = Annotated[str, typer.Argument(help="Przestrzeń nazw, numer (2020/01/07/8990) albo kod (DN-1).", metavar="WZÓR")]
+Out = Annotated[Path | None, typer.Option("--out", dir_okay=False, help="Dokąd zapisać; bez tego na ekran.")]
+
+
+@forms.command("list")
+def forms_list(json_: AsJson = False, config: ConfigFolder = None) -> None:
+    """Pokaż znane wzory."""
+    from gateway import forms_admin
+
+    rows = forms_admin.list_forms(load_forms(config), load_mappings(config))
+    if json_:
+        show_json(rows)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for pl, en in (("Kod", "Code"), ("Wersja", "Version"), ("Nazwa", "Name"), ("Źródło", "Status"), ("XSD", "XSD"),
+                   ("Odwz.", "Map")):  # fmt: skip
+        table.add_column(say(pl, en), overflow="fold")
+    for row in rows:
+        name = row["name_pl"] if say("pl", "en") == "pl" else row["name_en"]
+        marks = ("✓" if row[key] else "—" for key in ("schema", "mapping"))
+        table.add_row(Text(row["code"], "cyan"), row["version"], name, row["status"], *marks)
+    out.print(table)
+
+
+@forms.command("show")
+def forms_show(name: Name, json_: AsJson = False, config: ConfigFolder = None) -> None:
+    """Pokaż jeden wzór: pliki, pola, cele odwzorowania."""
+    from gateway import forms_admin
+
+    shown = forms_admin.show(load_forms(config), load_mappings(config), name)
+    if json_:
+        show_json(shown)
+        return
+    for key, value in shown.items():
+        if isinstance(value, list):
+            out.print(Text(f"{key}:", "cyan"))
+            for item in value:
+                out.print(
+                    f"  {item['path']}  ({item['type']})" if isinstance(item, dict) else f"  {item}", markup=False
+                )
+        else:
+            out.print(Text(f"{key}: ", "cyan") + Text(str(value), ""))
+
+
+@forms.command("add")
+def forms_add(
+    source: Annotated[
+        Path, typer.Argument(exists=True, help="Plik schemat.xsd albo folder z nim.", metavar="PLIK|FOLDER")
+    ],
+    into: Annotated[Path, typer.Option("--into", file_okay=False, help="Folder wzorów gminy (klucz forms).")],
+    code: Annotated[str, typer.Option("--code", help="Kod, np. DN-1.")],
+    version: Annotated[str, typer.Option("--version", help="Wersja wzoru.")],
+    name_pl: Annotated[str, typer.Option("--name", help="Nazwa po polsku.")],
+    name_en: Annotated[str, typer.Option("--name-en", help="Nazwa po angielsku.")] = "",
+    kind: Annotated[str, typer.Option("--kind", help="Rodzaj sprawy.")] = "general_letter",
+    origin: Annotated[str, typer.Option("--source", help="Skąd pochodzi plik.")] = "",
+    strict: Annotated[bool, typer.Option("--strict", help="Błędy wzoru odrzucają dokument (deklaracje).")] = False,
+    unsigned: Annotated[bool, typer.Option("--unsigned", help="Podpis nie jest wymagany.")] = False,
+    json_: AsJson = False,
+    config: ConfigFolder = None,
+) -> None:
+    """Dodaj urzędowy schemat.xsd do folderu gminy; importy rozwiązywane są tylko z wykazu i z tego samego folderu."""
+    from gateway import forms_admin
+
+    details = forms_admin.Details(
+        code=code, version=version, name_pl=name_pl, name_en=name_en or name_pl, kind=kind, strict=strict,
+        signature="optional" if unsigned else "required", source=origin,
+    )  # fmt: skip
+    added = forms_admin.add(load_forms(config), source, into, details, today=date.today())  # noqa: DTZ011 - a local date
+    if json_:
+        show_json(asdict(added))
+    else:
+        out.print(
+            say(f"Dodano {added.namespace}: {added.file}", f"Added {added.namespace}: {added.file}"), markup=False
+        )
+
+
+@forms.command("check")
+def forms_check(
+    name: Annotated[str | None, typer.Argument(help="Jeden wzór; bez tego wszystkie.", metavar="WZÓR")] = None,
+    services: Annotated[bool, typer.Option("--services", help="Pokaż e-usługi i jak daleko działają.")] = False,
+    json_: AsJson = False,
+    config: ConfigFolder = None,
+) -> None:
+    """Udowodnij wzory: schemat się kompiluje, odwzorowanie trafia w schemat, przykłady dają oczekiwane sprawy."""
+    from gateway import forms_admin
+
+    loaded, mappings = load_forms(config), load_mappings(config)
+    if services:
+        _services(forms_admin.service_rows(loaded, mappings), json_)
+        return
+    results = forms_admin.check(loaded, mappings, only=name)
+    if json_:
+        show_json([{**asdict(result), "fine": result.fine} for result in results])
+    else:
+        for result in results:
+            mark = Text("✓ ", "green") if result.fine else Text("✗ ", "red")
+            out.print(mark + Text(f"{result.code} {result.version}  {result.status}  {result.namespace}", ""))
+            for problem in result.problems:
+                out.print(f"    {problem}", markup=False)
+    leave(Exit.FINE if all(result.fine for result in results) else Exit.NO)
+
+
+@forms.command("new")
+def forms_new(name: Name, file: Out = None, config: ConfigFolder = None) -> None:
+    """Naszkicuj odwzorowanie wzoru: jeden wiersz na każde pole, gotowe do poprawienia."""
+    from gateway import forms_admin
+
+    _write(forms_admin.new(load_forms(config), name).encode(), file)
+
+
+@forms.command("diff")
+def forms_diff(before: Name, after: Name, json_: AsJson = False, config: ConfigFolder = None) -> None:
+    """Pokaż różnice między dwoma wzorami."""
+    from gateway import forms_admin
+
+    found = asdict(forms_admin.diff(load_forms(config), before, after))
+    if json_:
+        show_json(found)
+        return
+    for kind, items in found.items():
+        for item in items:
+            out.print(f"{kind}: {item}", markup=False)
+
+
+@forms.command("sample")
+def forms_sample(
+    name: Name,
+    seed: Annotated[int, typer.Option("--seed", help="To samo ziarno daje ten sam dokument.")] = 1,
+    minimal: Annotated[bool, typer.Option("--minimal", help="Tylko pola obowiązkowe.")] = False,
+    broken: Annotated[str | None, typer.Option("--broken", help="Kod sprawdzenia, które ma nie przejść.")] = None,
+    file: Out = None,
+    config: ConfigFolder = None,
+) -> None:
+    """Utwórz zmyślony, poprawny dokument wzoru (bez podpisu)."""
+    from gateway import forms_admin
+
+    made = forms_admin.sample(
+        load_forms(config), load_mappings(config), name, seed=seed, full=not minimal, broken=broken
+    )
+    _write(made, file)
+
+
+def show(
+    file: OneFile,
+    html: Annotated[Path | None, typer.Option("--html", dir_okay=False, help="Zapisz jako stronę HTML.")] = None,
+    config: ConfigFolder = None,
+) -> None:
+    """Pokaż dokument tak, jak czyta go człowiek: opisane pola, załączniki, ustalenia."""
+    from gateway import mapper, validate
+    from gateway.render import render
+
+    document, mappings = file.read_bytes(), load_mappings(config)
+    case = mapper.apply(document, mappings, mapper.MessageFacts())
+    page = render(document, case, validate.check(document, load_forms(config), mappings), mappings)
+    if html is None:
+        out.print(page.text, markup=False)
+    else:
+        html.write_text(page.html, "utf-8")
+        err.print(say(f"Zapisano: {html}", f"Written: {html}"), markup=False)
+
+
+def _services(rows: list[Any], json_: bool) -> None:
+    if json_:
+        show_json([asdict(row) for row in rows])
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for pl, en in (("Usługa", "Service"), ("Podstawa", "Evidence"), ("Rozp.", "Known"), ("XSD", "XSD"), ("Spr.", "Chk"),
+                   ("Odwz.", "Map"), ("Widok", "View")):  # fmt: skip
+        table.add_column(say(pl, en), overflow="fold")
+    for row in rows:
+        marks = (row.recognised, row.validated, row.checked, row.mapped, row.rendered)
+        table.add_row(row.service.name_pl, row.service.evidence, *("✓" if mark else "—" for mark in marks))
+    out.print(table)
+
+
+def _write(content: bytes, file: Path | None) -> None:
+    if file is None:
+        typer.echo(content.decode("utf-8"), nl=not content.endswith(b"\n"))
+    else:
+        file.write_bytes(content)
+        err.print(say(f"Zapisano: {file}", f"Written: {file}"), markup=False)

@@ -1,0 +1,85 @@
+"""`brama forms` and `brama show`, as an integrator and a clerk meet them."""
+
+from __future__ import annotations
+
+import tomllib
+
+from tests.builders import a_signed_document
+from tests.program import FINE, NO, USAGE
+
+SCHEMA = """<?xml version="1.0" encoding="UTF-8"?>
+<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="urn:test:wniosek"
+  elementFormDefault="qualified">
+  <xs:element name="Dokument"><xs:complexType><xs:sequence>
+    <xs:element name="Tytul" type="xs:string"/>{more}
+  </xs:sequence></xs:complexType></xs:element>
+</xs:schema>
+"""
+
+
+def test_known_forms_are_listed_with_their_honest_status(brama):
+    rows = {(row["code"], row["version"]): row for row in brama.json("forms", "list")}
+
+    assert rows["DN-1", "1"]["status"] == "reconstructed"
+    assert rows["DN-1", "1"]["schema"]
+    assert "DN-1" in brama("forms", "list")
+
+
+def test_one_form_is_shown_by_code_number_or_namespace_and_an_unknown_one_refused(brama):
+    by_code = brama.json("forms", "show", "DN-1")
+
+    assert brama.json("forms", "show", "2020/01/07/8990") == by_code
+    assert by_code["leaves"]
+    assert "targets:" in brama("forms", "show", "DN-1")
+    assert brama.json("forms", "show", "XX-9", expect=USAGE)["error"]["code"] == "form.name_unknown"
+    assert brama.json("forms", "show", "PISMO-OGOLNE", expect=USAGE)["error"]["code"] == "form.name_ambiguous"
+
+
+def test_every_form_proves_itself_and_a_service_table_comes_from_it(brama):
+    assert all(row["fine"] for row in brama.json("forms", "check"))
+    assert len(brama.json("forms", "check", "--services")) == 27
+    assert "DN-1" in brama("forms", "check", "DN-1")
+    assert "documented" in brama("forms", "check", "--services")
+
+
+def test_an_integrator_adds_a_form_drafts_its_mapping_and_compares_versions(brama, tmp_path):
+    (tmp_path / "schemat.xsd").write_text(SCHEMA.format(more=""), "utf-8")
+    added = brama.json("forms", "add", tmp_path / "schemat.xsd", "--into", tmp_path / "wzory", "--code", "WN-1",
+                       "--version", "1", "--name", "Wniosek próbny")  # fmt: skip
+    config = tmp_path / "config"
+    (config / "tenants").mkdir(parents=True)
+    (config / "gateway.toml").write_text('forms = ["../wzory"]\n', "utf-8")
+
+    draft = tomllib.loads(brama("forms", "new", "WN-1", "--config", config))
+    brama("forms", "new", "WN-1", "--config", config, "--out", tmp_path / "draft.toml")
+
+    assert added["namespace"] == "urn:test:wniosek"
+    assert draft["form"] == "urn:test:wniosek"
+    assert tomllib.loads((tmp_path / "draft.toml").read_text("utf-8")) == draft
+    assert brama.json("forms", "diff", "PISMO-OGOLNE:1410", "PISMO-OGOLNE:4566") is not None
+    missing = SCHEMA.format(more='<xs:element xmlns:x="urn:brak" ref="x:A"/>').replace(
+        "<xs:element name=\"Dokument\"", '<xs:import namespace="urn:brak" schemaLocation="http://example.invalid/a.xsd"/>'
+        '<xs:element name="Dokument"',
+    )  # fmt: skip
+    (tmp_path / "zly.xsd").write_text(missing, "utf-8")
+    named = ("--code", "X", "--version", "1", "--name", "X")
+    refused = brama.json("forms", "add", tmp_path / "zly.xsd", "--into", tmp_path / "w2", *named, expect=USAGE)
+    assert refused["error"]["code"].startswith("form.")
+
+
+def test_a_generated_sample_is_valid_and_a_broken_one_is_not(brama, tmp_path):
+    brama("forms", "sample", "DN-1", "--out", tmp_path / "dn1.xml")
+    brama("forms", "sample", "DN-1", "--broken", "check.total", "--out", tmp_path / "zle.xml")
+
+    assert brama.json("validate", tmp_path / "dn1.xml", expect=FINE)["valid"]
+    findings = brama.json("validate", tmp_path / "zle.xml", expect=NO)["findings"]
+    assert "check.total" in {finding["code"] for finding in findings}
+
+
+def test_a_document_is_shown_as_a_person_reads_it(brama, tmp_path):
+    (tmp_path / "dn1.xml").write_bytes(a_signed_document())
+
+    assert "Deklaracja na podatek od nieruchomości" in brama("show", tmp_path / "dn1.xml")
+    brama("show", tmp_path / "dn1.xml", "--html", tmp_path / "dn1.html")
+    page = (tmp_path / "dn1.html").read_text("utf-8")
+    assert '<html lang="pl"' in page
