@@ -23,7 +23,9 @@ from schemas.case import Case
 from schemas.case_parts import Statement
 
 FEE_PER_COPY = Decimal("21.00")
+NOT_TODAY = "answers.dues_not_of_today"
 UNPOSTED = "answers.payment_unposted"
+ONLY_COSTS = "answers.only_costs_left"
 _UNPAID = {"missing": "answers.fee_missing", "short": "answers.fee_short"}
 EXEMPTION = "stamp_duty_exemption"  # code of the statement in which a form gives the exemption's legal title
 _EXEMPTION_WORDS = re.compile(r"(nie podlega|zwoln|woln[aey]).*opła[tc]\w* skarbow", re.IGNORECASE | re.DOTALL)
@@ -118,7 +120,7 @@ def decide(
 
     Args: required: ledgers that must have answered: a certificate speaks for all dues of the gmina.
           today: Polish calendar; a certificate confirms the state of the day it is issued (art. 306a § 3).
-          cleared: doubts a person has looked at; only a payment under way can be, silence and age cannot.
+          cleared: doubts a person has looked at: a payment under way, costs alone; never silence and age.
     """
     arrears = arrears_of(dues, today)
     unpaid = _UNPAID.get(request.fee.standing)
@@ -127,7 +129,7 @@ def decide(
     doubts = (*_silence(dues, required), *_doubts(dues, today, arrears, cleared))
     if doubts:
         return Ruling(Outcome.CLERK, doubts, arrears)
-    if not arrears.items:
+    if not _owed(arrears):
         return Ruling(Outcome.CERTIFY_NONE, ("answers.no_arrears",), arrears)
     if request.wanted is Wanted.STATE:
         return Ruling(Outcome.CERTIFY_ARREARS, ("answers.arrears_stated",), arrears)
@@ -148,7 +150,14 @@ def _silence(dues: Dues, required: Sequence[str]) -> tuple[str, ...]:
 def _doubts(dues: Dues, today: date, arrears: Arrears, cleared: Collection[str]) -> tuple[str, ...]:
     found = []
     if dues.as_of.astimezone(WARSAW).date() != today or any(source.cached for source in dues.sources):
-        found.append("answers.dues_not_of_today")
-    if arrears.items and arrears.totals.unposted > ZERO and UNPOSTED not in cleared:
+        found.append(NOT_TODAY)
+    if arrears.items and arrears.totals.unposted > ZERO:
         found.append(UNPOSTED)
-    return tuple(found)
+    if arrears.items and not _owed(arrears):
+        found.append(ONLY_COSTS)
+    return tuple(code for code in found if code not in cleared or code == NOT_TODAY)
+
+
+def _owed(arrears: Arrears) -> bool:
+    """Tax or fee with its interest; a reminder's costs alone are no tax arrears."""
+    return arrears.totals.outstanding + arrears.totals.interest > ZERO

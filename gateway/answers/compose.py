@@ -10,10 +10,10 @@ from typing import Any
 
 from gateway.answers import payment, polish
 from gateway.answers.certificate import Outcome, Request, Ruling
+from gateway.answers.events import Document
 from gateway.answers.ledgers import select
 from gateway.answers.letter import Code, Letter, address_lines, name_of
 from gateway.answers.office import Office
-from gateway.answers.plan import Document
 from gateway.answers.templates import Templates, Words
 from gateway.clock import WARSAW
 from schemas.answers import ZERO, DueItem, Dues, PaymentOrder, SettlementStatement, Totals

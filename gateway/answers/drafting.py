@@ -12,8 +12,8 @@ from datetime import date
 
 from gateway.answers.certificate import Outcome, Request, Ruling, decide
 from gateway.answers.compose import Composer, Matter
+from gateway.answers.events import Document, Drafted, Held
 from gateway.answers.letter import Letter
-from gateway.answers.plan import Document, Drafted, Held
 from schemas.answers import Dues
 from schemas.ids import sha256
 

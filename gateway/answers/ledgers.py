@@ -46,13 +46,17 @@ def ask(ledgers: Mapping[str, Querying], *, party: str, as_of: datetime) -> list
 def read(name: str, answer: QueryAnswer) -> LedgerAnswer:
     """The rows of a `dues` query as items; one row that cannot be read spoils the ledger's whole answer.
 
+    So does an `id` that stands for two different entries: merging by it would lose one of them.
+
     Args: name: the ledger's name in the tenant's configuration; it becomes the items' `ledger` where rows have none.
     """
     source = Source(name=name, asked_at=answer.as_of, cached=answer.cached)
+    spoiled = LedgerAnswer(source.model_copy(update={"code": ROW_UNREADABLE}))
     try:
-        return LedgerAnswer(source, tuple(_item(name, row) for row in answer.rows))
+        items = tuple(_item(name, row) for row in answer.rows)
     except ValidationError:
-        return LedgerAnswer(source.model_copy(update={"code": ROW_UNREADABLE}))
+        return spoiled
+    return LedgerAnswer(source, items) if _ids_hold(items) else spoiled
 
 
 def unanswered(name: str, code: str = NOT_REACHED) -> LedgerAnswer:
@@ -92,19 +96,25 @@ def arrears_of(dues: Dues, day: date | None = None) -> Arrears:
 
 
 def select(items: Sequence[DueItem], *, late_on: date) -> tuple[tuple[DueItem, ...], tuple[DueItem, ...]]:
-    """(late, still to come) of the items that are not settled."""
-    late = tuple(item for item in items if _late(item, late_on))
-    return late, tuple(item for item in items if item.outstanding > ZERO and not _late(item, late_on))
+    """(late, still to come) of the items that are not settled; each is in one of the two."""
+    open_ = [item for item in items if item.to_pay > ZERO]
+    late = tuple(item for item in open_ if _late(item, late_on))
+    return late, tuple(item for item in open_ if not _late(item, late_on))
 
 
 def _asked(name: str, ledger: Querying, party: str, as_of: datetime) -> LedgerAnswer:
     try:
         return read(name, ledger.query(QUERY, party=party, as_of=as_of))
-    except LookUpFailed:
-        log.warning("ledger_not_reached", connector=name)
+    except LookUpFailed as error:
+        log.warning("ledger_not_reached", connector=name, code=error.code)
     except Exception as error:  # noqa: BLE001 - a connector's bug must not pass for "nothing owed"
         log.error("ledger_query_escaped", connector=name, error=type(error).__name__)
     return unanswered(name)
+
+
+def _ids_hold(items: Iterable[DueItem]) -> bool:
+    known: dict[tuple[str, str | None], DueItem] = {}
+    return all(known.setdefault((item.ledger, item.id), item) == item for item in items if item.id is not None)
 
 
 def _late(item: DueItem, today: date) -> bool:

@@ -18,9 +18,10 @@ from gateway.answers import document, office
 from gateway.answers.certificate import Fee, Request, Wanted
 from gateway.answers.compose import Composer, Matter
 from gateway.answers.drafting import draft_certificate, draft_statement
+from gateway.answers.events import Answered, Approved, Document, Held, Sent, Service, Signed
 from gateway.answers.ledgers import ask, merge
 from gateway.answers.letter import plain_text
-from gateway.answers.plan import Answered, Approved, Document, Held, Sent, Service, Signed, Step, advance, start
+from gateway.answers.plan import Step, advance, start
 from gateway.answers.rendering import Rendering
 from gateway.answers.templates import Templates
 from gateway.simulate.ledger import Ledger, queries, year_of_dues
@@ -126,7 +127,7 @@ def test_paying_turns_a_refusal_into_a_certificate(ledger, connectors, composer)
     with_costs = draft_certificate(composer, MATTER, PAID, asked(connectors), document.write, today=TODAY)
     assert owing.event.document is Document.REFUSAL
     assert coming.event == Held("answers.payment_unposted")
-    assert with_costs.event.document is Document.REFUSAL  # the reminder's 16 zł are still owed
+    assert with_costs.event == Held("answers.only_costs_left")  # the reminder's 16 zł
     ledger.empty()
     ledger.book(year_of_dues(CITIZEN.pesel, TODAY, account=nrb(1), late=False))
     clean = draft_certificate(composer, MATTER, PAID, asked(connectors), document.write, today=TODAY)

@@ -15,9 +15,9 @@ from gateway.answers import document, entitlement, office
 from gateway.answers.certificate import Request
 from gateway.answers.compose import Composer, Matter
 from gateway.answers.drafting import Draft, draft_certificate, draft_statement
+from gateway.answers.events import Document, Held
 from gateway.answers.ledgers import ask, merge
 from gateway.answers.letter import plain_text
-from gateway.answers.plan import Document, Held
 from gateway.answers.templates import Templates
 from gateway.forms import Forms
 from gateway.mapper import apply

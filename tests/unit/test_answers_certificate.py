@@ -90,6 +90,14 @@ def test_an_unposted_payment_of_what_is_not_late_disturbs_nobody():
     assert ruling(ledgers({**COMING, "unposted": "96.00"})).outcome is Outcome.CERTIFY_NONE
 
 
+def test_a_reminders_costs_alone_are_for_a_clerk_and_no_arrears_once_looked_at():
+    costs = {**LATE, "paid": "96.00", "costs": "16.00"}
+    assert ruling(ledgers(costs)).reasons == ("answers.only_costs_left",)
+    assert ruling(ledgers(costs), cleared=("answers.only_costs_left",)).outcome is Outcome.CERTIFY_NONE
+    assert ruling(ledgers(costs, LATE)).outcome is Outcome.REFUSE
+    assert ruling(ledgers({**costs, "interest": "9.00"})).outcome is Outcome.REFUSE
+
+
 def test_a_clerk_may_set_a_payment_under_way_aside_but_neither_silence_nor_age():
     every = ("answers.payment_unposted", "answers.ledger_silent", "answers.dues_not_of_today")
     assert ruling(ledgers({**LATE, "unposted": "96.00"}), cleared=every).outcome is Outcome.REFUSE

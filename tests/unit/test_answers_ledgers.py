@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from connectors.base import QueryAnswer
-from gateway.answers.ledgers import LedgerAnswer, arrears_of, merge, read, unanswered
+from gateway.answers.ledgers import LedgerAnswer, arrears_of, merge, read, select, unanswered
 from gateway.simulate.people import nrb, wrong_check_digit
 from schemas.answers import DueItem, Dues, Totals
 
@@ -97,6 +97,12 @@ def test_an_entry_two_connectors_state_differently_makes_the_second_count_as_sil
     assert [item.amount for item in merged.items] == [Decimal("100.00")]
 
 
+def test_one_number_for_two_entries_of_a_ledger_spoils_its_answer():
+    ambiguous = answer(row(id="7", instalment=1), row(id="7", instalment=2))
+    assert (ambiguous.items, ambiguous.source.code) == ((), "answers.ledger_row_unreadable")
+    assert len(dues(row(id="7"), row(id="7")).items) == 1  # a row the ledger lists twice is one entry
+
+
 def test_the_same_number_in_different_ledgers_is_two_entries():
     merged = merge(KEY, [answer(row(id="7")), answer(row(id="7"), name="waste")], NOON)
     assert len(merged.items) == 2
@@ -115,6 +121,26 @@ def test_totals_are_exact_sums(grosze):
     totals = Totals.of(items)
     assert totals.amount == Decimal(sum(grosze)).scaleb(-2)
     assert totals.to_pay == totals.amount + totals.interest
+
+
+@given(
+    st.lists(
+        st.builds(
+            row,
+            due_on=st.dates(date(2025, 1, 1), date(2027, 12, 31)),
+            amount=st.sampled_from(["0.00", "10.00", "99.99"]),
+            paid=st.sampled_from(["0.00", "10.00", "50.00"]),
+            interest=st.sampled_from(["0.00", "9.00"]),
+            costs=st.sampled_from(["0.00", "16.00"]),
+        ),
+        max_size=12,
+    )
+)
+def test_whatever_is_open_is_late_or_to_come_and_nothing_is_lost_between(rows):
+    whole = dues(*rows)
+    late, coming = select(whole.items, late_on=date(2026, 11, 23))
+    assert Totals.of(late).to_pay + Totals.of(coming).to_pay == whole.totals.to_pay
+    assert arrears_of(whole).items == late
 
 
 def test_dues_survive_json():

@@ -17,8 +17,8 @@ from gateway.answers import document, office, samples
 from gateway.answers.certificate import Fee, Outcome, Request, Ruling, Wanted
 from gateway.answers.compose import Composer, Matter
 from gateway.answers.drafting import draft_certificate, draft_statement
+from gateway.answers.events import Document, Drafted, Held
 from gateway.answers.letter import Letter, plain_text
-from gateway.answers.plan import Document, Drafted, Held
 from gateway.answers.templates import Templates
 from gateway.forms import Forms
 from gateway.simulate.people import nip, nrb

@@ -9,12 +9,10 @@ from typing import Any
 
 import pytest
 
-from gateway.answers.plan import (
-    ALLOWED,
+from gateway.answers.events import (
     DOCUMENTS,
     NEEDS_APPROVAL,
     Answered,
-    AnswerPlan,
     Approved,
     Document,
     Drafted,
@@ -25,11 +23,9 @@ from gateway.answers.plan import (
     Sent,
     Service,
     Signed,
-    Step,
     Withdrawn,
-    advance,
-    start,
 )
+from gateway.answers.plan import ALLOWED, AnswerPlan, Step, advance, start
 from gateway.answers.templates import Templates
 from schemas.errors import AnswerError
 
