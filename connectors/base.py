@@ -27,6 +27,7 @@ class Options(Part):
         ge=0,
         description="After a lost answer, ask no sooner than this; at least the office's longest processing time.",
     )
+    query_cache_s: float = Field(default=0.0, ge=0, le=86400, description="How long answers to queries are kept.")
 
 
 @dataclass(frozen=True, slots=True)
