@@ -114,7 +114,15 @@ class ConfiguredOffices:
         given = resolve_secrets(configured.options, self._config.folder) if configured else {}
         made = registry.load(kind)
         options = registry.read_options(made, kind, given)
-        return Office(made(options), options.timeout_s, options.settle_delay_s)
+        office = Office(made(options), options.timeout_s, options.settle_delay_s)
+        if configured is None:
+            return office
+        return replace(
+            office,
+            max_concurrent=configured.max_concurrent,
+            rate_per_s=configured.rate_per_s,
+            burst=configured.burst,
+        )
 
 
 def rules_of(config: Config, forms: Forms, tenant: str | None, form: FormInfo | None) -> Rules:

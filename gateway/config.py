@@ -13,7 +13,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from schemas.errors import ConfigError, IdentifierInvalid
 from schemas.ids import FormId, Mailbox, Teryt
@@ -107,17 +107,36 @@ class ReceiptConfig(_Model):
     }
 
 
+class EpuapConfig(_Model):
+    """ePUAP's services as we call them. What its documents leave open is a setting with a default that clients use."""
+
+    pull_url: str = "https://ws.epuap.gov.pl/pk_external_ws/services/pull"
+    key: Path | None = Field(default=None, description="PKCS#12 with the certificate registered in ePUAP.")
+    password: str = Field(default="", description="env:NAME or file:PATH")
+    check_answers: bool = Field(default=True, description="Answers must be signed by one of answer_certificates.")
+    answer_certificates: tuple[Path, ...] = Field(default=(), description="PEM; ePUAP announces its roll-overs.")
+    signed_faults: bool = Field(default=False, description="Faults must be signed too.")
+    timestamp_s: float = Field(default=0.0, ge=0, description="Send a Timestamp valid this long; 0 sends none.")
+    confirm_digest: Literal["sha1", "sha256"] = Field(default="sha1", description="The other one is tried once.")
+    timeout_s: float = Field(default=120.0, gt=0, le=600)
+    poll_shortest_s: float = Field(default=5.0, gt=0, description="Wait after an empty box, at first.")
+    poll_longest_s: float = Field(default=60.0, gt=0, description="Wait while a box stays empty or ePUAP is away.")
+
+
 class WorkerConfig(_Model):
     """How deliveries are worked off. All durations in seconds."""
 
     concurrency: int = Field(default=8, ge=1, le=256)
-    lease_s: float = Field(default=120.0, gt=0, description="Must exceed the longest connector time-out.")
+    lease_s: float = Field(default=45.0, gt=0, description="A vanished worker's work resumes after this.")
     sweep_s: float = Field(default=15.0, gt=0, description="How often due work without a job is looked for.")
     retry_s: tuple[float, ...] = Field(
         default=(5, 15, 60, 300, 900, 3600), description="Waits after an unreachable office; the last one repeats."
     )
     retry_for_h: float = Field(default=100.0, gt=0, description="After this the delivery is given up, visibly.")
     jitter: float = Field(default=0.2, ge=0, le=1)
+    breaker_after: int = Field(default=5, ge=1, description="Failures in a row until an office is left alone.")
+    breaker_s: float = Field(default=30.0, gt=0, description="For how long at first; doubled while a probe fails.")
+    breaker_longest_s: float = Field(default=600.0, gt=0, description="And never longer than this.")
 
 
 class GatewayConfig(_Model):
@@ -132,6 +151,7 @@ class GatewayConfig(_Model):
     push: PushConfig = PushConfig()
     policy: PolicyConfig = PolicyConfig()
     receipt: ReceiptConfig = ReceiptConfig()
+    epuap: EpuapConfig = EpuapConfig()
     worker: WorkerConfig = WorkerConfig()
 
 
@@ -149,6 +169,9 @@ class ConnectorConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     kind: str
+    max_concurrent: int | None = Field(default=None, ge=1, description="Deliveries at a time, over all workers.")
+    rate_per_s: float | None = Field(default=None, gt=0, description="Deliveries per second, over all workers.")
+    burst: int = Field(default=1, ge=1, description="How many may follow each other at once within the rate.")
 
     @property
     def options(self) -> dict[str, Any]:
@@ -163,6 +186,8 @@ class TenantConfig(_Model):
     name: str = Field(min_length=1)
     nip: str | None = None
     mailboxes: tuple[str, ...] = Field(min_length=1, description="Boxes we take documents for; others are quarantined.")
+    subject: str = Field(default="", max_length=100, description="podmiot in ePUAP; empty: as the mailbox says.")
+    pull: tuple[str, ...] = Field(default=(), description="Those of the mailboxes that are polled (brama pull).")
     connector: dict[str, ConnectorConfig] = {}
     route: tuple[Route, ...] = ()
     policy: PolicyConfig = PolicyConfig()
@@ -176,6 +201,13 @@ class TenantConfig(_Model):
     @classmethod
     def _are_mailboxes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(_parsed(Mailbox, item) for item in value)
+
+    @model_validator(mode="after")
+    def _polls_its_own(self) -> TenantConfig:
+        strange = set(self.pull) - set(self.mailboxes)
+        if strange:
+            raise ValueError(f"pull: {', '.join(sorted(strange))}: nie ma w mailboxes / not in mailboxes")
+        return self
 
     def route_for(self, form_namespace: str) -> tuple[Route, ...]:
         """Every route of the form; where it has none of its own, those of `*`."""

@@ -1,4 +1,4 @@
-"""Hand cases to back offices: schedule them in order, try one when it is due, remember how it went.
+"""Hand a case to its back office: try one delivery when it is due, remember how it went.
 
     attempt   claim → (in doubt: ask first) → record → send → store outcome and what follows, one commit
 What may have reached the office is never sent again before the office was asked, or before a person decided. A worker
@@ -20,13 +20,13 @@ import structlog
 from sqlalchemy import Connection, RowMapping, func
 
 from connectors.base import LookUpFailed
-from gateway import retry
+from gateway import admission, retry
 from gateway.crashpoint import crashpoint
+from gateway.limits import Circuit
 from gateway.steps import Lease, LeaseLost, RememberedSteps
-from gateway.store import deliveries, events, submissions
+from gateway.store import deliveries, events, offices, submissions
 from gateway.store.deliveries import Claim
 from gateway.tools import Office, Tools
-from schemas.case import Case, taxpayer_key
 from schemas.delivery import (
     AttachmentFile,
     CaseRecord,
@@ -45,7 +45,6 @@ from schemas.submission import Submission
 
 log = structlog.get_logger()
 
-REHEARSAL = "rehearsal"  # the only connector that ever gets a test submission
 _MARGIN_S = 2.0  # between a call's time-out and the end of the lease
 
 
@@ -55,6 +54,7 @@ class _Try:
 
     claim: Claim
     lease: Lease
+    circuit: Circuit  # of the office, when it was claimed
     office: Office | None
     what: CaseRecord | Outcome
 
@@ -66,35 +66,6 @@ class _Result:
     outcome: Outcome
     digest_sent: str | None = None
     asked_in_vain: bool = False
-
-
-def schedule(transaction: Connection, submission: Submission, case: Case, tools: Tools) -> str | None:
-    """Store the case and one delivery per route, in the caller's transaction; a code instead if a person must look."""
-    assert submission.tenant is not None
-    assert submission.form_namespace is not None
-    held = submissions.held_for_content(transaction, submission.id)
-    if held:
-        return "delivery.same_content"
-    routes = _routes(submission, tools)
-    if not routes:
-        return "delivery.no_route"
-    submissions.save_case(transaction, submission.id, case.to_json())
-    taxpayer = taxpayer_key(case)
-    for connector, record in routes:
-        new = deliveries.schedule(
-            transaction,
-            submission_id=submission.id,
-            sequence=submission.sequence,
-            tenant=submission.tenant,
-            connector=connector,
-            form=submission.form_namespace,
-            kind=case.kind,
-            record=record,
-            order_key=f"{submission.tenant}/{connector}/{taxpayer}/{case.kind}" if taxpayer else None,
-        )
-        if new is not None:
-            events.append(transaction, submission.id, "delivery_scheduled", delivery=str(new), connector=connector)
-    return None
 
 
 def attempt(delivery_id: UUID, tools: Tools) -> None:
@@ -118,27 +89,21 @@ def attempt(delivery_id: UUID, tools: Tools) -> None:
     crashpoint("after_store")
 
 
-def _routes(submission: Submission, tools: Tools) -> list[tuple[str, str | None]]:
-    """(connector, record mapping) of each hand-over this submission needs."""
-    if submission.is_test:
-        return [(REHEARSAL, None)]
-    tenant = tools.config.tenants.get(submission.tenant or "")
-    if tenant is None or submission.form_namespace is None:
-        return []
-    return [(route.connector, route.record) for route in tenant.route_for(submission.form_namespace)]
-
-
 def _claim(delivery_id: UUID, tools: Tools) -> _Try | None:
     """Claim and load everything the try needs in one transaction."""
     asked_at = time.monotonic()
     with tools.store.begin() as transaction:
-        named = deliveries.office_of(transaction, delivery_id)
-        if named is None:
+        known = offices.of_delivery(transaction, delivery_id)
+        if known is None:
             return None
-        office = _office(*named, tools)
+        office = _office(known.tenant, known.connector, tools)
         lease_s = tools.config.gateway.worker.lease_s
         if isinstance(office, Office):
             lease_s = max(lease_s, office.longest_s + _MARGIN_S)
+            until = admission.not_before(transaction, known, office, lease_s)
+            if until is not None:
+                deliveries.postpone(transaction, delivery_id, until)
+                return None
         claim = deliveries.claim(
             transaction,
             delivery_id,
@@ -150,9 +115,10 @@ def _claim(delivery_id: UUID, tools: Tools) -> _Try | None:
         if claim is None:
             return None
         lease = Lease(tools.store, delivery_id, claim.fence, lease_s, asked_at)
+        circuit = admission.circuit_of(known)
         if isinstance(office, Unreachable):
-            return _Try(claim, lease, None, office)
-        return _Try(claim, lease, office, _record(transaction, claim, office, tools))
+            return _Try(claim, lease, circuit, None, office)
+        return _Try(claim, lease, circuit, office, _record(transaction, claim, office, tools))
 
 
 def _doubt(office: Office | Unreachable) -> dict[str, Any]:
@@ -280,6 +246,8 @@ def _store(trial: _Try, result: _Result, took_ms: int, tools: Tools) -> None:
             delivery=str(delivery.id), connector=delivery.connector, round=row["round"], number=row["attempts"],
             outcome=word, code=getattr(outcome, "code", None), then=type(follows).__name__,
         )  # fmt: skip
+        if trial.office is not None:
+            admission.remember(transaction, trial.circuit, row, outcome, tools.config.gateway.worker)
         if isinstance(outcome, Delivered):
             deliveries.wake_next(transaction, row["order_key"])
     log.info(

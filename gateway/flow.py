@@ -15,7 +15,7 @@ from uuid import UUID
 import structlog
 
 from gateway import deliver as delivering
-from gateway import intake, policy
+from gateway import intake, policy, schedule
 from gateway.clock import WARSAW
 from gateway.crashpoint import crashpoint
 from gateway.policy import Verdict
@@ -141,7 +141,7 @@ def _map_and_schedule(submission: Submission, tools: Tools) -> None:
     with tools.store.begin() as transaction:
         if not submissions.still(transaction, submission.id, SubmissionState.DECIDED):
             return
-        held_for = delivering.schedule(transaction, submission, case, tools)
+        held_for = schedule.schedule(transaction, submission, case, tools)
         if held_for is None:
             submissions.move(transaction, submission.id, SubmissionState.PROCESSED)
             events.append(transaction, submission.id, "processed", kind=case.kind)

@@ -26,6 +26,9 @@ class Office:
     connector: Connector
     timeout_s: float = 20.0
     settle_delay_s: float = 60.0
+    max_concurrent: int | None = None
+    rate_per_s: float | None = None
+    burst: int = 1
 
     @property
     def longest_s(self) -> float:

@@ -1,13 +1,15 @@
 """What a person may ask of the gateway; the command line and the console call nothing else.
 
-    look    submissions, submission, deliveries, delivery, receipt_of, books
-    act     replay, settle, set_aside, release, close      each with actor and reason, recorded for ever
+    look    submissions, submission, deliveries, delivery, receipt_of, books, offices, pauses
+    act     replay, settle, set_aside, release, close, edit, map_again, pause, resume
+            each with actor and reason, recorded for ever
 Every function takes a `Store`, returns a typed result with `to_json`, and raises OperationRefused where the state does
 not allow what was asked, StoreUnavailable where the database is away.
 """
 
 from gateway.operations.act import ActionResult, Refusal, ReplayResult, close, release, replay, set_aside, settle
 from gateway.operations.books import Books, books
+from gateway.operations.correct import edit, map_again
 from gateway.operations.find import by_prefix
 from gateway.operations.look import (
     DeliveryFilter,
@@ -22,6 +24,7 @@ from gateway.operations.look import (
     submission,
     submissions,
 )
+from gateway.operations.pausing import OfficeView, offices, pause, pauses, resume
 
 __all__ = [
     "ActionResult",
@@ -29,6 +32,7 @@ __all__ = [
     "DeliveryFilter",
     "DeliveryPage",
     "DeliveryView",
+    "OfficeView",
     "Refusal",
     "ReplayResult",
     "SubmissionFilter",
@@ -39,9 +43,15 @@ __all__ = [
     "close",
     "deliveries",
     "delivery",
+    "edit",
+    "map_again",
+    "offices",
+    "pause",
+    "pauses",
     "receipt_of",
     "release",
     "replay",
+    "resume",
     "set_aside",
     "settle",
     "submission",

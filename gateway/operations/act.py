@@ -79,7 +79,7 @@ def replay(
 
     Args: dry_run: only count and say what would be refused. progress: told (done, total) after each batch.
     """
-    _named(actor, reason)
+    named(actor, reason)
     with store.begin() as transaction:
         ids = _matching(transaction, wanted)
     replayed: list[UUID] = []
@@ -111,10 +111,10 @@ def settle(
 
     Raises: OperationRefused: `operation.already_delivered`, `operation.being_tried`, `operation.not_found`.
     """
-    _named(actor, reason)
+    named(actor, reason)
     with store.begin() as transaction:
         row = _changeable(transaction, delivery_id)
-        action = _note(transaction, "settle", actor, reason, {"delivery": str(delivery_id), "verdict": verdict}, 1)
+        action = note(transaction, "settle", actor, reason, {"delivery": str(delivery_id), "verdict": verdict}, 1)
         if verdict == "delivered":
             deliveries.settle(
                 transaction, delivery_id, DeliveryState.DELIVERED, reference=reference, in_doubt=False, last_code=None
@@ -132,10 +132,10 @@ def settle(
 
 def set_aside(store: Store, delivery_id: UUID, *, actor: str, reason: str) -> ActionResult:
     """Nobody will deliver this one; what waits behind it may go. Raises OperationRefused as `settle`."""
-    _named(actor, reason)
+    named(actor, reason)
     with store.begin() as transaction:
         row = _changeable(transaction, delivery_id)
-        action = _note(transaction, "set_aside", actor, reason, {"delivery": str(delivery_id)}, 1)
+        action = note(transaction, "set_aside", actor, reason, {"delivery": str(delivery_id)}, 1)
         deliveries.settle(transaction, delivery_id, DeliveryState.SET_ASIDE)
         events.append(transaction, row["submission_id"], "set_aside", actor, delivery=str(delivery_id), action=action)
         deliveries.wake_next(transaction, row["order_key"])
@@ -147,10 +147,10 @@ def release(store: Store, submission_id: UUID, *, actor: str, reason: str) -> Ac
 
     Raises: OperationRefused: `operation.not_held`, `operation.no_tenant` (nobody's mailbox), `operation.no_form`.
     """
-    _named(actor, reason)
+    named(actor, reason)
     with store.begin() as transaction:
         found = _held(transaction, submission_id)
-        action = _note(transaction, "release", actor, reason, {"submission": str(submission_id)}, 1)
+        action = note(transaction, "release", actor, reason, {"submission": str(submission_id)}, 1)
         state = SubmissionState.KEPT if found.decision is None else SubmissionState.DECIDED
         if state is SubmissionState.DECIDED:
             _processable(found)
@@ -166,10 +166,10 @@ def release(store: Store, submission_id: UUID, *, actor: str, reason: str) -> Ac
 
 def close(store: Store, submission_id: UUID, *, actor: str, reason: str) -> ActionResult:
     """Nothing more happens to a held submission; it stays kept and shown."""
-    _named(actor, reason)
+    named(actor, reason)
     with store.begin() as transaction:
         _held(transaction, submission_id)
-        action = _note(transaction, "close", actor, reason, {"submission": str(submission_id)}, 1)
+        action = note(transaction, "close", actor, reason, {"submission": str(submission_id)}, 1)
         submissions.move(transaction, submission_id, SubmissionState.CLOSED)
         events.append(transaction, submission_id, "closed", actor, action=action)
     return ActionResult(submission_id, "closed")
@@ -253,7 +253,7 @@ def _processable(found: Submission) -> None:
         raise OperationRefused("operation.no_form", id=found.id)
 
 
-def _named(actor: str, reason: str) -> None:
+def named(actor: str, reason: str) -> None:
     if not actor.strip() or not reason.strip():
         raise OperationRefused("operation.actor_and_reason")
 
@@ -261,12 +261,10 @@ def _named(actor: str, reason: str) -> None:
 def _record(store: Store, operation: str, actor: str, reason: str, wanted: Any, affected: int) -> int:
     asked = plain(wanted) if isinstance(wanted, DeliveryFilter) else {"ids": affected}
     with store.begin() as transaction:
-        return _note(transaction, operation, actor, reason, asked, affected)
+        return note(transaction, operation, actor, reason, asked, affected)
 
 
-def _note(
-    transaction: Connection, operation: str, actor: str, reason: str, asked: dict[str, Any], affected: int
-) -> int:
+def note(transaction: Connection, operation: str, actor: str, reason: str, asked: dict[str, Any], affected: int) -> int:
     """The reason stands here and not in the event: people write names into reasons, and events never forget."""
     new: int = transaction.execute(
         insert(t.operator_action)

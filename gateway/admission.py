@@ -1,0 +1,71 @@
+"""May a delivery go to its office now? Asks the office's breaker, rate and crowd, and remembers how calls ended."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, RowMapping
+
+from gateway import limits
+from gateway.config import WorkerConfig
+from gateway.store import offices
+from gateway.store.offices import OfficeRow
+from gateway.tools import Office
+from schemas.delivery import Outcome, Unreachable, Unsettled
+
+_CROWDED_S = 0.5  # until a place at a crowded office is looked for again
+
+
+def circuit_of(known: OfficeRow) -> limits.Circuit:
+    """The breaker's state in a row."""
+    return limits.Circuit(known.failures, known.open_until, known.probe_until)
+
+
+def not_before(transaction: Connection, known: OfficeRow, office: Office, lease_s: float) -> datetime | None:
+    """Ask circuit breaker, rate and concurrency of the office; the time to look again, or None: go on.
+
+    The row is locked only where there is something to decide: most offices have no limits and no failures.
+    """
+    circuit = circuit_of(known)
+    if circuit.open_until is None and office.rate_per_s is None and office.max_concurrent is None:
+        return None
+    known = offices.locked(transaction, known.tenant, known.connector)
+    named = (known.tenant, known.connector)
+    answer = limits.may_call(circuit_of(known), known.now, lease_s)
+    if isinstance(answer, limits.Wait):
+        return answer.until
+    if office.max_concurrent is not None and offices.being_tried(transaction, *named) >= office.max_concurrent:
+        return known.now + timedelta(seconds=_CROWDED_S)
+    if office.rate_per_s is not None:
+        left, wait = limits.take_token(known.tokens, known.tokens_at, known.now, office.rate_per_s, office.burst)
+        if wait is not None:
+            return wait.until
+        offices.save(transaction, *named, tokens=left, tokens_at=known.now)
+    if answer.circuit is not None:
+        offices.save(transaction, *named, probe_until=answer.circuit.probe_until)
+    return None
+
+
+def remember(
+    transaction: Connection, circuit: limits.Circuit, row: RowMapping, outcome: Outcome, worker: WorkerConfig
+) -> None:
+    """Count failures in a row; an answer, even a no, closes the circuit and wakes what waits for the office.
+
+    Args: circuit: as it was when the delivery (`row`) was claimed; a clean one costs a success nothing.
+    """
+    named = (row["tenant"], row["connector"])
+    failed = isinstance(outcome, Unreachable | Unsettled)
+    if circuit.clean and not failed:
+        return
+    known = offices.locked(transaction, *named)
+    if failed:
+        policy = limits.BreakerPolicy(worker.breaker_after, worker.breaker_s, worker.breaker_longest_s)
+        now = limits.after_failure(limits.Circuit(known.failures), known.now, policy)
+        offices.save(
+            transaction, *named, failures=now.failures, open_until=now.open_until, probe_until=None,
+            last_failure_at=known.now, last_code=getattr(outcome, "code", None),
+        )  # fmt: skip
+        return
+    offices.save(transaction, *named, failures=0, open_until=None, probe_until=None)
+    if circuit.open_until is not None:
+        offices.wake_waiting(transaction, *named)

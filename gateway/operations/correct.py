@@ -1,0 +1,102 @@
+"""Correct a case and send it again: a clerk's change, or today's mapping. The original and every version stay."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+from uuid import UUID
+
+from pydantic import ValidationError
+from sqlalchemy import Connection, select
+
+from gateway import flow
+from gateway.operations.act import ReplayResult, named, note, replay
+from gateway.store import events, submissions
+from gateway.store import tables as t
+from gateway.store.database import Store
+from gateway.tools import Tools
+from schemas.case import Case
+from schemas.errors import OperationRefused
+from schemas.submission import Submission
+
+
+def edit(
+    store: Store, submission_id: UUID, changes: dict[str, Any], *, actor: str, reason: str, resend: bool = True
+) -> ReplayResult:
+    """Change mapped values by path (`taxpayer.surname`, `objects.0.area_m2`; None removes) and send it again.
+
+    The citizen's document is never touched; the new version of the case records every value before and after, the
+    timeline only the paths. What is delivered already is refused by the replay and keeps the version it got.
+
+    Raises: OperationRefused: `operation.not_found`, `operation.no_case`, `operation.no_such_field`,
+            `operation.value_wrong`.
+    """
+    named(actor, reason)
+    with store.begin() as transaction:
+        found, before = _case_of(transaction, submission_id)
+        after, changed = _changed(before, changes)
+        submissions.save_case(transaction, found.id, after, actor, reason, changed)
+        action = note(transaction, "edit", actor, reason, {"submission": str(found.id)}, len(changed))
+        events.append(transaction, found.id, "case_edited", actor, paths=sorted(changed), action=action)
+        ids = _deliveries_of(transaction, found.id)
+    return replay(store, ids, actor=actor, reason=reason, dry_run=not resend)
+
+
+def map_again(tools: Tools, submission_id: UUID, *, actor: str, reason: str, resend: bool = True) -> ReplayResult:
+    """Read the stored document with today's mappings and send the new case. Raises MappingError, OperationRefused."""
+    named(actor, reason)
+    with tools.store.begin() as transaction:
+        found, _ = _case_of(transaction, submission_id)
+    case = flow.map_again(found, tools).to_json()
+    with tools.store.begin() as transaction:
+        submissions.save_case(transaction, found.id, case, actor, reason)
+        action = note(transaction, "map_again", actor, reason, {"submission": str(found.id)}, 1)
+        events.append(transaction, found.id, "mapped_again", actor, action=action)
+        ids = _deliveries_of(transaction, found.id)
+    return replay(tools.store, ids, actor=actor, reason=reason, dry_run=not resend)
+
+
+def _case_of(transaction: Connection, submission_id: UUID) -> tuple[Submission, dict[str, Any]]:
+    found = submissions.load(transaction, submission_id)
+    if found is None:
+        raise OperationRefused("operation.not_found", id=submission_id)
+    case = submissions.latest_case(transaction, submission_id)
+    if case is None:
+        raise OperationRefused("operation.no_case", id=submission_id)
+    return found, case[1]
+
+
+def _deliveries_of(transaction: Connection, submission_id: UUID) -> list[UUID]:
+    query = select(t.delivery.c.id).where(t.delivery.c.submission_id == submission_id)
+    return list(transaction.execute(query).scalars())
+
+
+def _changed(before: dict[str, Any], changes: dict[str, Any]) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+    """The case with the changes, checked against its schema, and what each value was."""
+    after = copy.deepcopy(before)
+    changed = {path: [_set(after, path, value), value] for path, value in changes.items()}
+    try:
+        return Case.model_validate(after).to_json(), changed
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        path = ".".join(str(part) for part in first["loc"])
+        raise OperationRefused("operation.value_wrong", path=path, problem=first["type"]) from None
+
+
+def _set(case: dict[str, Any], path: str, value: Any) -> Any:
+    """Put `value` at `path`; returns what stood there."""
+    *parents, last = path.split(".")
+    holder: Any = case
+    try:
+        for name in parents:
+            holder = holder[int(name)] if isinstance(holder, list) else holder[name]
+        if isinstance(holder, list):
+            before, holder[int(last)] = holder[int(last)], value
+            return before
+        if value is None:
+            return holder.pop(last)
+        before = holder.get(last)
+        holder[last] = value
+        return before
+    except (KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
+        raise OperationRefused("operation.no_such_field", path=path) from error

@@ -1,0 +1,265 @@
+"""Offices in trouble are left alone, slow ones are not flooded, and a person may stop and correct."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from connectors.rehearsal import Behaviour
+from gateway import flow, operations, sweep
+from gateway.tools import Office
+from schemas.delivery import CaseRecord, Delivered, Outcome, Refused, Steps, Unreachable
+from schemas.errors import OperationRefused
+from tests.builders import OTHER_MAILBOX, OTHER_TERYT, PROPERTY_RETURN, TERYT, a_signed_document
+from tests.gateways import Gateway
+from tests.integration.test_engine_deliver import Scripted, with_office
+
+WHO: dict[str, Any] = {"actor": "a.kowalska", "reason": "awaria w urzędzie"}
+
+
+class One:
+    """Every tenant's office, with limits."""
+
+    def __init__(self, connector: Any, **limits: Any) -> None:
+        self.office = Office(connector, 1.0, 0.0, **limits)
+
+    def get(self, _tenant: str, _connector: str) -> Office:
+        return self.office
+
+
+def with_worker(gateway: Gateway, **changes: Any) -> Gateway:
+    config = gateway.tools.config
+    worker = config.gateway.worker.model_copy(update=changes)
+    return gateway.with_tools(
+        config=config.model_copy(update={"gateway": config.gateway.model_copy(update={"worker": worker})})
+    )
+
+
+def work_all(gateway: Gateway) -> None:
+    """Everything ready now, without waiting for anything."""
+    sweep.tick(gateway.tools)
+    while gateway.work_one():
+        pass
+
+
+# --- breaker ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_office_that_keeps_failing_is_left_alone_and_then_probed_once(gateway: Gateway) -> None:
+    office = Scripted(*[Unreachable("http.not_sent")] * 3)
+    gateway = with_worker(with_office(gateway, office), breaker_after=3, breaker_s=0.5, retry_s=(60.0,))
+    submissions = [gateway.receive() for _ in range(6)]
+    work_all(gateway)
+
+    assert len(office.sent) == 3  # the other three were not even tried
+    assert sum(len(gateway.attempts(one)) for one in submissions) == 3
+    (view,) = operations.offices(gateway.tools.store)
+    assert view.open_until is not None
+    assert (view.failures, view.last_code, view.under_way) == (3, "http.not_sent", 6)
+
+    time.sleep(0.5)
+    gateway.work_until_quiet()  # one probe succeeds, and what waited a minute goes at once
+
+    assert [gateway.states(one) for one in submissions] == [["delivered"]] * 6
+    (view,) = operations.offices(gateway.tools.store)
+    assert (view.failures, view.open_until, view.delivered) == (0, None, 6)
+
+
+def test_a_failed_probe_closes_the_door_for_longer(gateway: Gateway) -> None:
+    office = Scripted(*[Unreachable("http.not_sent")] * 3)
+    gateway = with_worker(with_office(gateway, office), breaker_after=2, breaker_s=0.3, retry_s=(0.01,))
+    gateway.receive()
+    gateway.receive()
+    work_all(gateway)
+    time.sleep(0.35)
+    work_all(gateway)
+    assert len(office.sent) == 3
+    with gateway.tools.store.begin() as transaction:
+        left = transaction.execute(text("SELECT extract(epoch FROM open_until - now()) FROM office")).scalar_one()
+    assert left > 0.3
+
+
+def test_a_refusal_is_an_answer_and_opens_nothing(gateway: Gateway) -> None:
+    office = Scripted(*[Refused("answer.refused")] * 4)
+    gateway = with_worker(with_office(gateway, office), breaker_after=2)
+    for _ in range(4):
+        gateway.receive()
+    work_all(gateway)
+    assert len(office.sent) == 4
+
+
+def test_another_gminas_office_is_not_touched_by_this_ones_failures(gateway: Gateway) -> None:
+    gateway = with_worker(gateway, breaker_after=1, breaker_s=60.0, retry_s=(60.0,))
+    gateway.office.behave(Behaviour.UNREACHABLE)
+    gateway.receive()
+    other = gateway.receive(a_signed_document("letter"), mailbox=OTHER_MAILBOX)
+    work_all(gateway)
+    assert gateway.states(other) == ["delivered"]
+
+
+# --- rate and crowd --------------------------------------------------------------------------------------------------
+
+
+def test_no_more_than_the_rate_reaches_an_office(gateway: Gateway) -> None:
+    office = Scripted()
+    gateway = gateway.with_tools(offices=One(office, rate_per_s=5.0, burst=2))
+    for _ in range(6):
+        gateway.receive()
+    work_all(gateway)
+    assert len(office.sent) == 2
+
+    started = time.monotonic()
+    gateway.work_until_quiet()
+    assert len(office.sent) == 6
+    assert time.monotonic() - started > 0.6  # four more at five a second
+
+
+def test_no_more_than_its_places_are_at_an_office_at_a_time(gateway: Gateway) -> None:
+    inside, most = [0], [0]
+    lock = threading.Lock()
+
+    def slowly(_record: CaseRecord, key: str, _steps: Steps) -> Outcome:
+        with lock:
+            inside[0] += 1
+            most[0] = max(most[0], inside[0])
+        time.sleep(0.1)
+        with lock:
+            inside[0] -= 1
+        return Delivered(key)
+
+    office = Scripted(*[slowly] * 8)
+    gateway = gateway.with_tools(offices=One(office, max_concurrent=2))
+    submissions = [gateway.receive() for _ in range(6)]
+    for one in submissions:
+        flow.process(one.id, gateway.tools)
+    ids = [gateway.deliveries(one)[0].id for one in submissions]
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(lambda one: flow.deliver(one, gateway.tools), ids))
+    gateway.work_until_quiet()
+
+    assert most == [2]
+    assert [gateway.states(one) for one in submissions] == [["delivered"]] * 6
+
+
+# --- pause -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "what", [{"tenant": TERYT}, {"connector": "office", "tenant": TERYT}, {"form": PROPERTY_RETURN}]
+)
+def test_what_is_paused_waits_visibly_and_everything_else_flows(gateway: Gateway, what: dict[str, str]) -> None:
+    store = gateway.tools.store
+    paused = operations.pause(store, **what, **WHO)
+    stopped = gateway.receive()
+    other = gateway.receive(a_signed_document("letter"), mailbox=OTHER_MAILBOX)
+    work_all(gateway)
+
+    (view,) = operations.submission(store, stopped.id).deliveries
+    assert (view.delivery.state, view.parked, view.attempts) == ("due", "pause", ())
+    assert gateway.states(other) == ["delivered"]
+    assert [item.id for item in operations.pauses(store)] == [paused.id]
+
+    assert operations.resume(store, paused.id, **WHO) == 1
+    gateway.work_until_quiet()
+    assert gateway.states(stopped) == ["delivered"]
+    assert operations.pauses(store) == []
+
+
+def test_a_pause_needs_a_target_and_ends_once(gateway: Gateway) -> None:
+    store = gateway.tools.store
+    with pytest.raises(OperationRefused) as refused:
+        operations.pause(store, **WHO)
+    assert refused.value.code == "operation.pause_what"
+    paused = operations.pause(store, tenant=OTHER_TERYT, **WHO)
+    operations.resume(store, paused.id, **WHO)
+    with pytest.raises(OperationRefused) as refused:
+        operations.resume(store, paused.id, **WHO)
+    assert refused.value.code == "operation.not_paused"
+
+
+# --- correct and send again ------------------------------------------------------------------------------------------
+
+
+def test_a_clerks_correction_is_sent_and_the_original_stays(gateway: Gateway) -> None:
+    seen: list[Any] = []
+
+    def take(record: CaseRecord, key: str, _steps: Steps) -> Outcome:
+        seen.append(record.case["period"]["year"])
+        return Refused("answer.refused") if len(seen) == 1 else Delivered(key)
+
+    gateway = with_office(gateway, Scripted(take, take))
+    submission = gateway.receive()
+    gateway.work_until_quiet()
+    store = gateway.tools.store
+
+    result = operations.edit(store, submission.id, {"period.year": 2027}, **WHO)
+    gateway.work_until_quiet()
+
+    assert seen == [2026, 2027]
+    assert len(result.replayed) == 1
+    view = operations.submission(store, submission.id)
+    assert [case["stored"]["period"]["year"] for case in view.cases] == [2026, 2027]
+    assert view.cases[1]["changes"] == {"period.year": [2026, 2027]}
+    edited = next(event for event in view.events if event.word == "case_edited")
+    assert edited.facts["paths"] == ["period.year"]
+    assert "2027" not in json.dumps(edited.facts)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"taxpayer.nothing.here": "x"}, "operation.no_such_field"),
+        ({"objects.999.area_m2": "1"}, "operation.no_such_field"),
+        ({"period.year": "soon"}, "operation.value_wrong"),
+    ],
+)
+def test_a_correction_that_does_not_fit_changes_nothing(gateway: Gateway, changes: dict[str, Any], code: str) -> None:
+    submission = gateway.receive()
+    gateway.work_until_quiet()
+    with pytest.raises(OperationRefused) as refused:
+        operations.edit(gateway.tools.store, submission.id, changes, **WHO)
+    assert refused.value.code == code
+    assert len(operations.submission(gateway.tools.store, submission.id).cases) == 1
+
+
+def test_what_is_delivered_already_keeps_the_version_it_got(gateway: Gateway) -> None:
+    submission = gateway.receive()
+    gateway.work_until_quiet()
+    result = operations.edit(gateway.tools.store, submission.id, {"period.year": 2027}, **WHO)
+    assert [one.code for one in result.refused] == ["operation.already_delivered"]
+
+
+def test_a_better_mapping_reads_the_stored_document_again(gateway: Gateway) -> None:
+    def worse(document: bytes, facts: Any) -> Any:
+        case = gateway.tools.map(document, facts)
+        return case.model_copy(update={"reason": "read wrongly"})
+
+    office = Scripted(Refused("answer.refused"))
+    clumsy = with_office(gateway, office).with_tools(map=worse)
+    submission = clumsy.receive()
+    clumsy.work_until_quiet()
+
+    better = with_office(gateway, office)
+    operations.map_again(better.tools, submission.id, **WHO)
+    better.work_until_quiet()
+
+    cases = operations.submission(gateway.tools.store, submission.id).cases
+    assert [case["stored"].get("reason") == "read wrongly" for case in cases] == [True, False]
+    assert better.states(submission) == ["delivered"]
+
+
+def test_there_is_nothing_to_correct_before_there_is_a_case(gateway: Gateway) -> None:
+    submission = gateway.receive(a_signed_document("unknown"))
+    for act in (
+        lambda: operations.edit(gateway.tools.store, submission.id, {"period.year": 2027}, **WHO),
+        lambda: operations.map_again(gateway.tools, submission.id, **WHO),
+    ):
+        with pytest.raises(OperationRefused) as refused:
+            act()
+        assert refused.value.code == "operation.no_case"
