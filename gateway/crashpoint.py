@@ -1,7 +1,7 @@
 """Named places where the tests kill the process, to show that nothing is lost or doubled there.
 
 `BRAMA_CRASH_AT=name` makes the process send itself SIGKILL at that place; refused in production by `brama check`
-and by `brama serve`. Names: after_keep, after_receipt, before_send, after_send, after_store.
+and by `brama serve`. Names: after_keep, after_confirm, after_receipt, before_send, after_send, after_store.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 
-NAMES = ("after_keep", "after_receipt", "before_send", "after_send", "after_store")
+NAMES = ("after_keep", "after_confirm", "after_receipt", "before_send", "after_send", "after_store")
 
 
 def crashpoint(name: str) -> None:

@@ -29,6 +29,8 @@ RAISED = re.compile(
 NOT_CODES = {
     "brama.connectors": "the entry point group",
     "trust.toml": "a file",
+    "delivery.id": "a column",
+    "submission.id": "a column",
     "receipt.key": "a configuration key",
     "document.xml": "a file",
     "schema.value_": "a prefix",

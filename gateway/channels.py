@@ -1,0 +1,72 @@
+"""ePUAP's services wired from the configuration: key, pinned certificates, time-outs; one client per polled box."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from cryptography import x509
+
+from connectors.http import Http, HttpOptions
+from gateway.config import Config, secret
+from gateway.signatures.messages import MessageTrust
+from gateway.transport.client import Endpoint
+from gateway.transport.pull import PullBox
+from gateway.transport.wsse import MessageKey, MessageSigner
+from schemas.errors import ConfigError
+from schemas.ids import Mailbox
+
+
+def pull_boxes(config: Config) -> list[PullBox]:
+    """A client for every mailbox a tenant has polled.
+
+    Raises: ConfigError: no key, no pinned certificate although answers are to be checked, a file that cannot be read,
+            or no mailbox at all.
+    """
+    wanted = [(tenant, Mailbox(box)) for tenant in config.tenants.values() for box in tenant.pull]
+    if not wanted:
+        raise ConfigError(["żadna gmina nie ma wpisu „pull” / no tenant has a mailbox to poll"])
+    settings = config.gateway.epuap
+    endpoint = _endpoint(config, settings.pull_url)
+    return [
+        PullBox(endpoint, tenant.subject or box.strip("/").partition("/")[0], box, settings.confirm_digest)
+        for tenant, box in wanted
+    ]
+
+
+def _endpoint(config: Config, address: str) -> Endpoint:
+    settings = config.gateway.epuap
+    return Endpoint(
+        address=address,
+        http=Http(HttpOptions(timeout_s=settings.timeout_s, max_answer_bytes=256 * 1024 * 1024)),
+        signer=_signer(config),
+        check=_trust(config).check if settings.check_answers else None,
+        signed_faults=settings.signed_faults,
+    )
+
+
+def _signer(config: Config) -> MessageSigner:
+    settings = config.gateway.epuap
+    if settings.key is None:
+        raise ConfigError(
+            ["epuap.key: potrzebny certyfikat zarejestrowany w ePUAP / a registered certificate is needed"]
+        )
+    try:
+        content = config.path(settings.key).read_bytes()
+    except OSError as error:
+        raise ConfigError([f"epuap.key: {settings.key}: {type(error).__name__}"]) from error
+    key = MessageKey.from_pkcs12(content, secret(settings.password, config.folder))
+    return MessageSigner(key, lifetime=timedelta(seconds=settings.timestamp_s) if settings.timestamp_s else None)
+
+
+def _trust(config: Config) -> MessageTrust:
+    found, problems = [], []
+    for file in config.gateway.epuap.answer_certificates:
+        try:
+            found += x509.load_pem_x509_certificates(config.path(file).read_bytes())
+        except (OSError, ValueError) as error:
+            problems.append(f"epuap.answer_certificates: {file}: {type(error).__name__}")
+    if not found and not problems:
+        problems.append("epuap.answer_certificates: brak, a check_answers = true / none, although answers are checked")
+    if problems:
+        raise ConfigError(problems)
+    return MessageTrust(tuple(found))

@@ -1,0 +1,68 @@
+"""Commands about ePUAP: poll its boxes, and simulate it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.cli.output import Exit, leave, out, say
+from gateway.cli.service import Console, Folder, LogLevel, _start
+
+
+def pull(
+    config: Folder,
+    once: Annotated[bool, typer.Option("--once", help="Zabierz to, co czeka, i zakończ.")] = False,
+    log_level: LogLevel = "INFO",
+    log_console: Console = False,
+) -> None:
+    """Pobieraj dokumenty ze skrytek ePUAP (WS-Pull)."""
+    from gateway import app, channels, poll
+
+    loaded = _start(config, log_level, log_console)
+    boxes = channels.pull_boxes(loaded)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with app.open_tools(loaded) as tools:
+        if once:
+            taken = sum(poll.drain(box, tools, stop) for box in boxes)
+            out.print(say(f"Pobrano dokumentów: {taken}", f"Documents taken: {taken}"))
+        else:
+            poll.run_pollers(boxes, tools, stop)
+
+
+simulate = typer.Typer(no_args_is_help=True, help="Symulowany ePUAP do prób; niczego prawdziwego nie dotyka.")
+
+
+@simulate.command("epuap")
+def simulate_epuap(
+    state: Annotated[Path, typer.Option("--state", help="Folder na stan i certyfikaty symulatora.")],
+    port: Annotated[int, typer.Option("--port", help="Port usług; 0 wybiera wolny.")] = 0,
+    control_port: Annotated[int, typer.Option("--control-port", help="Port poleceń; 0 wybiera wolny.")] = 0,
+    more: Annotated[list[str] | None, typer.Argument(help="Dalsze opcje symulatora, po „--”.")] = None,
+) -> None:
+    """Uruchom ePUAP na próbę: Pull, Skrytka, Doręczyciel, FileRepo, składy; odpowiedzi podpisane."""
+    state.mkdir(parents=True, exist_ok=True)
+    ports = state / "ports.json"
+    out.print(say(f"Porty zostaną zapisane w {ports}", f"The ports will be written to {ports}"))
+    command = [sys.executable, "-m", "gateway.simulate.offices.epuap", "--port", str(port)]
+    command += ["--control-port", str(control_port), "--port-file", str(ports), "--state", str(state), *(more or [])]
+    leave(Exit.FINE if subprocess.call(command) == 0 else Exit.USAGE)  # noqa: S603  # our own program
+
+
+@simulate.command("push")
+def simulate_push(
+    url: Annotated[str, typer.Argument(help="Adres usługi, np. http://127.0.0.1:8080/epuap/odbiorca")],
+    mailbox: Annotated[str, typer.Argument(help="Adres skrytki, np. /gmina/SkrytkaESP")],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Dokument do wysłania.")],
+) -> None:
+    """Wyślij plik tak, jak robi to ePUAP w trybie push; UPO zapisz obok pliku."""
+    from gateway.simulate.epuap import main
+
+    leave(Exit(main([url, mailbox, str(file)])))
