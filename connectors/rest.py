@@ -17,6 +17,7 @@ from connectors.clock import now
 from connectors.http import ExchangeFailed, Http, HttpOptions, Reply, refusal_of
 from connectors.oauth import ClientCredentials, Tokens
 from connectors.outcomes import outcome, said, stopped
+from connectors.queries import QueryCache
 from connectors.soap import calls_of
 from connectors.values import as_text, fill
 from schemas.delivery import CaseRecord, Outcome, Repeat, Steps, StepStopped
@@ -65,6 +66,7 @@ class RestConnector:
 
     def __init__(self, options: RestOptions) -> None:
         self.options = options
+        self._answers = QueryCache(options.query_cache_s)
         http = Http(options)
         oauth = options.oauth
         tokens = Tokens(http, oauth.token_url, oauth.form) if oauth else None
@@ -102,15 +104,24 @@ class RestConnector:
         question = self.options.queries.get(name)
         if question is None:
             raise LookUpFailed(reason=f"no query {name}")
+        return self._answers.get(name, parameters, lambda: self._ask(name, question, parameters))
+
+    def _ask(self, name: str, question: RestQuery, parameters: dict[str, Any]) -> QueryAnswer:
         asked = now()
         scope = {"parameters": parameters}
         try:
             answer = self.service(question, scope)
         except StepStopped as stop:
             raise LookUpFailed(reason=getattr(stop.outcome, "code", "")) from stop
-        if not all(rule.judge(answer, scope) for rule in question.found):
-            return QueryAnswer(name, asked, ())
-        return QueryAnswer(name, asked, tuple(row for row in answer.at(question.rows) if isinstance(row, dict)))
+        if all(rule.judge(answer, scope) for rule in question.found):
+            return QueryAnswer(name, asked, _rows(answer.at(question.rows)))
+        if question.not_found:
+            empty = all(rule.judge(answer, scope) for rule in question.not_found)
+        else:
+            empty = answer.at(question.rows, apart=False) == [[]]
+        if not empty:  # an answer that is not understood must never pass for "nothing owed"
+            raise LookUpFailed(reason="the answer says neither found nor not found")
+        return QueryAnswer(name, asked, ())
 
 
 class JsonService:
@@ -202,12 +213,12 @@ class JsonAnswer:
             return [str(self.status)]
         return [as_text(value) for value in self.at(path) if value is not None and not isinstance(value, (dict, list))]
 
-    def at(self, path: str) -> list[Any]:
-        """Every value at the path; a list at its end is taken apart."""
+    def at(self, path: str, apart: bool = True) -> list[Any]:
+        """Every value at the path; a list at its end is taken `apart`, or left whole."""
         found = [self.content]
         for name in [] if path == "." else path.split("/"):
             found = [inner for value in found for inner in _inside(value, name)]
-        return [inner for value in found for inner in (value if isinstance(value, list) else [value])]
+        return [inner for value in found for inner in (value if apart and isinstance(value, list) else [value])]
 
 
 def path_of(template: str, scope: Mapping[str, Any]) -> str:
@@ -227,6 +238,12 @@ def to_json(value: Any, exact_numbers: bool) -> str:
     if isinstance(value, bytes):
         return json.dumps(base64.b64encode(value).decode())
     return json.dumps(value, ensure_ascii=False, default=as_text)
+
+
+def _rows(found: list[Any]) -> tuple[dict[str, Any], ...]:
+    if not all(isinstance(row, dict) for row in found):
+        raise LookUpFailed(reason="the rows of the answer are no objects")
+    return tuple(found)
 
 
 def _quoted(value: Any) -> Any:

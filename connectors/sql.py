@@ -14,6 +14,7 @@ from connectors.base import Capabilities, LookUpFailed, Options, QueryAnswer
 from connectors.clock import now
 from connectors.dialects import Dialect, Meaning, dialect_of, meaning_of
 from connectors.outcomes import outcome, said, stopped, technical
+from connectors.queries import QueryCache
 from connectors.sql_columns import fitted
 from connectors.sql_options import FilesTable, Procedure, SqlOptions
 from connectors.values import ValuesMissing, fill, scope_of
@@ -31,6 +32,7 @@ class SqlConnector:
         self.options = options
         self.dialect = dialect_of(options.backend)
         self._engine = _new_engine(options, self.dialect)
+        self._answers = QueryCache(options.query_cache_s)
         self._tables: dict[str, sa.Table] = {}
         self._lock = threading.RLock()
         self.capabilities = Capabilities(
@@ -86,6 +88,9 @@ class SqlConnector:
         """Run one of the configured SELECTs. Raises: LookUpFailed, also where it has more rows than `max_rows`."""
         if name not in self.options.queries:
             raise LookUpFailed(reason=f"no query {name}")
+        return self._answers.get(name, parameters, lambda: self._select(name, parameters))
+
+    def _select(self, name: str, parameters: dict[str, Any]) -> QueryAnswer:
         asked = now()
         try:
             with self._connected() as connection:

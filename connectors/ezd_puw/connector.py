@@ -21,6 +21,7 @@ from connectors.base import Capabilities, LookUpFailed, Options, QueryAnswer
 from connectors.chain import Chain, LookUp, Reading, Rule, Step
 from connectors.clock import now
 from connectors.ezd_puw.options import EzdPuwOptions, OpenCase, Token
+from connectors.queries import QueryCache
 from connectors.soap import Service, SoapOptions
 from schemas.delivery import CaseRecord, Outcome, Repeat, Steps
 
@@ -37,6 +38,7 @@ class EzdPuwConnector:
     )
 
     def __init__(self, options: EzdPuwOptions) -> None:
+        self._answers = QueryCache(options.query_cache_s)
         headers = (lambda: token_headers(options.token, now())) if options.token else None
         self.service = Service(soap_options(options), headers=headers)
         self.chain = Chain(steps_of(options), Reading(success=_OK, message="ResultMessage"), self.service, "{steps.register.number}")  # fmt: skip  # noqa: E501
@@ -58,8 +60,12 @@ class EzdPuwConnector:
         """`case_status` with `case_number`: one row of in_progress, finished, suspended (each true or false)."""
         if name != "case_status":
             raise LookUpFailed(reason=f"no query {name}")
+        return self._answers.get(name, parameters, lambda: self._status(name, parameters))
+
+    def _status(self, name: str, parameters: dict[str, Any]) -> QueryAnswer:
+        asked = now()
         row = self.chain.ask(_STATUS, {"parameters": parameters})
-        return QueryAnswer(name, now(), () if row is None else (row,))
+        return QueryAnswer(name, asked, () if row is None else (row,))
 
 
 _STATUS = LookUp(

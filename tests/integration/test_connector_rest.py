@@ -237,6 +237,16 @@ def test_dues_are_asked(office: Office) -> None:
         connector.query("dues", party="P-1", as_of="2026-03-31")
 
 
+@pytest.mark.parametrize("body", ["{}", '{"items": null}', '{"error": "baza"}', '{"items": {"title": ""}}', "[]"])
+def test_an_answer_that_is_not_understood_is_never_nothing_owed(office: Office, body: str) -> None:
+    question = {"operation": "GET /dues", "found": [{"path": "items/title"}], "rows": "items"}
+    connector = connector_for(office, queries={"dues": question})
+    office.tell("say", times=1, match="GET /dues", body=body)
+
+    with pytest.raises(LookUpFailed):
+        connector.query("dues")
+
+
 def test_check_calls_ping_and_stores_nothing(office: Office) -> None:
     connector_for(office).check()
     with pytest.raises(ConnectorError) as refused:

@@ -351,6 +351,22 @@ def test_dues_are_asked_with_the_day_they_are_for(url: str, connector: SqlConnec
     asking.close()
 
 
+def test_an_answer_is_kept_no_longer_than_configured(url: str, connector: SqlConnector, database: str) -> None:
+    queries = {"dues": "SELECT count(*) AS n FROM brama_case WHERE kind <> :party"}
+    kept, fresh = connector_for(url, queries=queries, query_cache_s=60), connector_for(url, queries=queries)
+    first = kept.query("dues", party="x")
+    deliver(connector)
+
+    again = kept.query("dues", party="x")
+
+    assert (first.cached, again.cached) == (False, True)
+    assert again.as_of == first.as_of
+    assert [answer.rows[0]["n"] for answer in (again, kept.query("dues", party="y"))] == [0, 1]
+    assert not fresh.query("dues", party="x").cached
+    kept.close()
+    fresh.close()
+
+
 def test_a_query_nobody_configured_is_refused(connector: SqlConnector) -> None:
     with pytest.raises(LookUpFailed):
         connector.query("dues")
