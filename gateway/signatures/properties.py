@@ -165,8 +165,13 @@ def text_of(element: etree._Element | None) -> str:
 
 def _certificate_digests(element: etree._Element, namespace: str) -> list[CertificateDigest]:
     found = []
-    for digest in element.iterfind(f"{qname(namespace, 'Cert')}/{qname(namespace, 'CertDigest')}"):
-        method, value = digest.find("{*}DigestMethod"), digest.find("{*}DigestValue")
+    cert_digest = qname(namespace, "CertDigest")
+    digests = (
+        item for cert in element.iterchildren(qname(namespace, "Cert")) for item in cert.iterchildren(cert_digest)
+    )
+    for digest in digests:
+        method = next(digest.iterchildren("{*}DigestMethod"), None)
+        value = next(digest.iterchildren("{*}DigestValue"), None)
         try:
             decoded = base64.b64decode("".join(text_of(value).split()), validate=True)
         except (binascii.Error, ValueError):

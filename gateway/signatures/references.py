@@ -20,7 +20,7 @@ from gateway.signatures.transforms import Data, Step
 from schemas.verification import Reason
 
 _ID_ATTRIBUTES = etree.XPath("//@*[translate(local-name(), 'ID', 'id') = 'id']")
-_ID_ATTRIBUTE = etree.XPath("//@*[translate(local-name(), 'ID', 'id') = 'id'][. = $value]")
+_ID_ATTRIBUTE = etree.XPath("//@*[. = $value][translate(local-name(), 'ID', 'id') = 'id']")
 _RESOLVABLE = frozenset(
     {
         "Id",

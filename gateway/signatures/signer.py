@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
@@ -13,19 +15,64 @@ from gateway.signatures.keys import Certificate
 from gateway.signatures.properties import Properties, text_of
 from gateway.signatures.reasons import reason
 from gateway.signatures.trust import TrustPolicy
+from gateway.trust.verdict import RevocationEvidence, TrustVerdict
 from schemas.verification import Reason, Signer
 from schemas.xmldoc import OS_2009_03, PPZP, PZ, qname
 
+_NO_EVIDENCE = RevocationEvidence()
 _PERSON_PREFIXES = ("PNOPL-", "PESEL-", "PESEL: ", "PESEL:")
+
+_PODPIS_ZP = qname(PPZP, "PodpisZP")
+_PERSON_ZP = f"{qname(PPZP, 'DaneZP')}/{qname(PPZP, 'DaneZPOsobyFizycznej')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The signer as far as believed, and why not further. `trust`: the path's verdict, where one was judged."""
+
+    signer: Signer | None
+    reasons: tuple[Reason, ...] = ()
+    trust: TrustVerdict | None = None
+    problems: tuple[Reason, ...] = ()  # what could not be fetched
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """`at`: when it is judged. `poe`: when the signature surely existed."""
+
+    at: datetime
+    poe: datetime
 
 
 def judge(
+    certificate: Certificate | None,
+    properties: Properties | None,
+    trust: TrustPolicy,
+    moment: Moment,
+    others: Sequence[Certificate] = (),
+    carried: RevocationEvidence = _NO_EVIDENCE,
+) -> Standing:
+    """Who signed.
+
+    Args:    certificate: the one that really signed. properties: only when covered.
+             others, carried: certificates and revocation data that came with the signature.
+    """
+    pinned = certificate is None or trust.is_trusted_profile_seal(certificate) or trust.is_seal(certificate)
+    if trust.judge is None or pinned or certificate is None:
+        signer, reasons = _by_pins(certificate, properties, trust, moment.poe)
+        return Standing(signer, tuple(reasons))
+    intermediates = [item.x509 for item in others if item is not certificate]
+    verdict, problems = trust.judge.explain(
+        certificate.x509, intermediates, at=moment.at, poe=moment.poe, evidence=carried
+    )
+    if verdict.sub_indication == "NO_CERTIFICATE_CHAIN_FOUND":
+        return Standing(unbelieved(certificate), (reason("signature.untrusted"), *verdict.reasons), verdict, problems)
+    return Standing(_from_certificate(_kind(certificate), certificate), verdict.reasons, verdict, problems)
+
+
+def _by_pins(
     certificate: Certificate | None, properties: Properties | None, trust: TrustPolicy, at: datetime
 ) -> tuple[Signer | None, list[Reason]]:
-    """The signer as far as believed, and why not further.
-
-    Args:    certificate: the one that really signed. properties: only when covered. at: the moment judged, aware.
-    """
     if certificate is None:
         return None, [reason("signature.no_certificate")]
     if trust.is_trusted_profile_seal(certificate):
@@ -34,9 +81,12 @@ def judge(
     if trust.is_seal(certificate):
         return _from_certificate("seal", certificate), _validity(certificate, at)
     if trust.anchor_of(certificate) is not None:
-        kind = "qualified" if _attribute(certificate.x509.subject, NameOID.SERIAL_NUMBER) else "seal"
-        return _from_certificate(kind, certificate), _key_usage(certificate) + _validity(certificate, at)
+        return _from_certificate(_kind(certificate), certificate), _key_usage(certificate) + _validity(certificate, at)
     return unbelieved(certificate), [reason("signature.untrusted")]
+
+
+def _kind(certificate: Certificate) -> str:
+    return "qualified" if _attribute(certificate.x509.subject, NameOID.SERIAL_NUMBER) else "seal"
 
 
 def unbelieved(certificate: Certificate | None) -> Signer | None:
@@ -55,9 +105,9 @@ def _trusted_profile(certificate: Certificate, properties: Properties | None) ->
 
 
 def _podpis_zp(role: etree._Element) -> tuple[str, str, str] | None:
-    if role.tag != qname(PPZP, "PodpisZP"):
+    if role.tag != _PODPIS_ZP:
         return None
-    person = role.find(f"{qname(PPZP, 'DaneZP')}/{qname(PPZP, 'DaneZPOsobyFizycznej')}")
+    person = role.find(_PERSON_ZP)
     if person is None:
         return None
     surnames = [_text(item) for item in person.iterchildren(qname(OS_2009_03, "Nazwisko"))]
@@ -119,9 +169,14 @@ def _validity(certificate: Certificate, at: datetime) -> list[Reason]:
 
 
 def _key_usage(certificate: Certificate) -> list[Reason]:
+    return [] if _may_sign(certificate) else [reason("signature.key_usage")]
+
+
+@functools.lru_cache(maxsize=1024)
+def _may_sign(certificate: Certificate) -> bool:
     """Qualified certificates often have nonRepudiation alone; either of the two will do."""
     try:
         usage = certificate.x509.extensions.get_extension_for_class(x509.KeyUsage).value
     except (x509.ExtensionNotFound, ValueError):
-        return []
-    return [] if usage.digital_signature or usage.content_commitment else [reason("signature.key_usage")]
+        return True
+    return usage.digital_signature or usage.content_commitment

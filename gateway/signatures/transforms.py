@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -155,7 +156,7 @@ def _known(element: etree._Element, spellings: dict[str, Step], notes: list[Reas
         notes.append(reason("signature.malformed", what="XPath"))
     step = None
     if len(expression) <= _MAX_EXPRESSION and not _elements(element):
-        step = spellings.get(_spelling(expression, element.nsmap))
+        step = spellings.get(_spelling(expression, frozenset(element.nsmap.items())))
     if step is None:
         raise Refusal("signature.transform_refused", algorithm=etree.QName(element).namespace or "", what="XPath")
     return step
@@ -166,11 +167,13 @@ _AROUND_SYMBOL = re.compile(r" ?(::|[()\[\]=,|/@>]) ?")
 _PREFIXED = re.compile(r"(?<![\w.-])([A-Za-z_][\w.-]*):(?=[A-Za-z_])")
 
 
-def _spelling(expression: str, nsmap: dict[str | None, str]) -> str:
+@functools.lru_cache(maxsize=512)
+def _spelling(expression: str, prefixes: frozenset[tuple[str | None, str]]) -> str:
     """One spelling for all: single quotes, no needless spaces, names by namespace instead of prefix."""
+    namespaces = dict(prefixes)
 
     def name(found: re.Match[str]) -> str:
-        return "{" + nsmap.get(found.group(1), "?") + "}"
+        return "{" + namespaces.get(found.group(1), "?") + "}"
 
     parts = _QUOTED.split(expression)
     for at, part in enumerate(parts):
