@@ -1,0 +1,1 @@
+"""The files of a new connector package, filled in by connectors.scaffold."""
