@@ -14,8 +14,10 @@ from lxml import etree
 from gateway import mapper, resources, validate
 from gateway.formdata import adding, draft
 from gateway.formdata.adding import Added, Details
+from gateway.formdata.breaking import BREAKABLE, break_one
 from gateway.formdata.draft import Difference
 from gateway.formdata.model import ElementModel, root_of
+from gateway.formdata.sample import Figures
 from gateway.formdata.sample import sample as make_sample
 from gateway.formdata.skeleton import skeleton, strays
 from gateway.forms import Form, Forms
@@ -122,12 +124,25 @@ def diff(forms: Forms, before: str, after: str) -> Difference:
     return draft.difference(_model(forms, find(forms, before)), _model(forms, find(forms, after)))
 
 
-def sample(forms: Forms, mappings: Mappings, name: str, *, seed: int = 1, full: bool = True) -> bytes:
-    """A valid fictitious document of a form; the same seed makes the same one."""
+def sample(
+    forms: Forms, mappings: Mappings, name: str, *, seed: int = 1, full: bool = True, broken: str | None = None
+) -> bytes:
+    """A valid fictitious document of a form; the same seed makes the same one.
+
+    Args:    broken: code of a check (formdata.breaking.BREAKABLE): exactly what it looks at is wrong then.
+    Raises:  FormError `form.not_breakable` where the form has nothing that this check looks at.
+    """
     form = find(forms, name)
     known = {"KodFormularza": form.info.code, "WariantFormularza": form.info.version}
     table = mappings.get(form.namespace)
-    return make_sample(_model(forms, form), seed=seed, full=full, known=known, table=table)
+    made = make_sample(_model(forms, form), seed=seed, full=full, known=known, table=table)
+    if broken is None:
+        return made
+    root = parse(made).getroot()
+    if table is None or broken not in BREAKABLE or not break_one(root, Figures(root, table), broken):
+        raise FormError("form.not_breakable", form=form.info.code, check=broken)
+    written: bytes = etree.tostring(root.getroottree(), encoding="UTF-8", xml_declaration=True)
+    return written
 
 
 def check(

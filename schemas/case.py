@@ -185,3 +185,15 @@ def json_schema() -> dict[str, Any]:
         "$id": "urn:brama:case:1",
         **Case.model_json_schema(by_alias=True, mode="serialization"),
     }
+
+
+def openapi() -> dict[str, Any]:
+    """The same shape as components of an OpenAPI 3.1 document, for back offices that generate clients from it."""
+    schema = Case.model_json_schema(by_alias=True, mode="serialization", ref_template="#/components/schemas/{model}")
+    parts = schema.pop("$defs")
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Brama: normalized case", "version": CASE_SCHEMA.rpartition("/")[2]},
+        "paths": {},
+        "components": {"schemas": {**parts, "Case": schema}},
+    }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import threading
+import copy
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -15,7 +16,6 @@ from schemas.xmldoc import parse
 
 XS = "http://www.w3.org/2001/XMLSchema"
 MAX_FILES = 200
-_COMPILING = threading.Lock()
 _REFERENCES = tuple(f"{{{XS}}}{name}" for name in ("import", "include", "redefine", "override"))
 
 Lookup = Callable[[str], Path | None]
@@ -71,38 +71,27 @@ def gather(entry: Path, lookup: Lookup, allowed: tuple[Path, ...]) -> Closure:
 def compiled(closure: Closure) -> etree.XMLSchema:
     """libxml2's compiled schema. Raises FormError `form.schema_invalid` with line and libxml2's reason.
 
-    One at a time in a process: while libxml2 compiles, its loader of imports is a global of the process, and a second
-    compilation would take it away from the first.
+    libxml2 loads imports through a function that is a global of the process, and any parse in another thread exchanges
+    it for a moment: a resolver of ours would be passed over once in a while. So the closure is written, with its
+    references rewritten, into a folder of its own, where every loader finds the same files and nothing else is named.
     """
-    with _COMPILING:
-        return _compile(closure)
+    names = {key: f"{number}.xsd" for number, key in enumerate(closure.documents)}
+    with tempfile.TemporaryDirectory(prefix="brama-xsd-") as folder:
+        for key, name in names.items():
+            (Path(folder) / name).write_bytes(_localised(closure, key, names))
+        try:
+            return etree.XMLSchema(file=str(Path(folder) / names[closure.entry]))
+        except etree.XMLSchemaParseError as error:
+            name = PurePosixPath(closure.entry).name
+            raise FormError("form.schema_invalid", file=name, reason=str(error)[:500]) from error
 
 
-def _compile(closure: Closure) -> etree.XMLSchema:
-    parser = etree.XMLParser(no_network=True, resolve_entities=False, load_dtd=False)
-    parser.resolvers.add(_OnlyOurs(closure))
-    entry = etree.fromstring(_bytes(closure, closure.entry), parser, base_url=closure.entry)
-    try:
-        return etree.XMLSchema(entry.getroottree())
-    except etree.XMLSchemaParseError as error:
-        name = PurePosixPath(closure.entry).name
-        raise FormError("form.schema_invalid", file=name, reason=str(error)[:500]) from error
-
-
-class _OnlyOurs(etree.Resolver):
-    """Serves the closure's own documents and nothing else: no network, no other file."""
-
-    def __init__(self, closure: Closure) -> None:
-        self.closure = closure
-
-    def resolve(self, url: str, _public_id: str, context: object) -> object:  # type: ignore[override] # stub lacks it
-        if url in self.closure.documents:
-            return self.resolve_string(_bytes(self.closure, url), context, base_url=url)
-        raise FormError("form.import_missing", file=PurePosixPath(self.closure.entry).name, missing=url)
-
-
-def _bytes(closure: Closure, key: str) -> bytes:
-    return etree.tostring(closure.documents[key])
+def _localised(closure: Closure, key: str, names: Mapping[str, str]) -> bytes:
+    """A document whose references are file names in the same folder."""
+    root = copy.deepcopy(closure.documents[key].getroot())
+    for reference in root.iterchildren(*_REFERENCES):
+        reference.set("schemaLocation", names[reference.get("schemaLocation", "")])
+    return etree.tostring(root)
 
 
 def _key(path: Path) -> str:

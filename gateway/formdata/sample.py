@@ -59,7 +59,7 @@ def sample(
 def settle(root: etree._Element, table: Table) -> None:
     """Make the figures agree: rows with objects, amounts with rates, the total, instalments, annex counts."""
     for step in (_kinds, _wrapped_names, _rates, _bases, _amounts, _total, _parts):
-        step(_Figures(root, table))
+        step(Figures(root, table))
 
 
 class _Maker:
@@ -111,7 +111,7 @@ class _Maker:
         return name not in _ALWAYS and self.chance.random() < 0.4
 
 
-class _Figures:
+class Figures:
     """What the mapping reads of a sample, and a way to write a target back to where it was read."""
 
     def __init__(self, root: etree._Element, table: Table) -> None:
@@ -132,21 +132,21 @@ class _Figures:
         yield from enumerate(self.get(path) or [])
 
 
-def _kinds(figures: _Figures) -> None:
+def _kinds(figures: Figures) -> None:
     """The kind of taxpayer follows the branch that was chosen."""
     person = figures.root.find(".//{*}OsobaFizyczna") is not None
     for element in figures.root.iter("{*}RodzajPodatnika"):
         element.text = "1" if person else "2"
 
 
-def _wrapped_names(figures: _Figures) -> None:
+def _wrapped_names(figures: Figures) -> None:
     """In the signed-file wrapper names are base64."""
     if figures.table.inside is not None:
         for element in figures.root.iter(f"{{{STR}}}Zalacznik"):
             element.set("nazwaPliku", base64.b64encode(b"dokument.xml").decode("ascii"))
 
 
-def _rates(figures: _Figures) -> None:
+def _rates(figures: Figures) -> None:
     """No rate above what the law allows."""
     for index, row in figures.each("declared.rows"):
         bound = highest_rate(figures.table.kind, row["code"], figures.get("period.year") or 0)
@@ -154,7 +154,7 @@ def _rates(figures: _Figures) -> None:
             figures.write(f"declared.rows[{index}].rate", bound.value.quantize(Decimal("0.01"), ROUND_DOWN))
 
 
-def _bases(figures: _Figures) -> None:
+def _bases(figures: Figures) -> None:
     """A row's base is the sum of its objects (property tax)."""
     for index, row in figures.each("declared.rows"):
         parts = [item for _, item in figures.each("objects") if _code(item) == row["code"]]
@@ -172,7 +172,7 @@ def _code(item: dict[str, Any]) -> str:
     return "structure" if item.get("type") == "structure" else str(item.get("use_code"))
 
 
-def _amounts(figures: _Figures) -> None:
+def _amounts(figures: Figures) -> None:
     vehicles = [Decimal(item["vehicle"]["amount"]) for _, item in figures.each("objects") if item.get("vehicle")]
     for index, row in figures.each("declared.rows"):
         if figures.table.kind == "vehicle_return":
@@ -189,7 +189,7 @@ def _amounts(figures: _Figures) -> None:
         figures.write(f"waste.containers[{index}].rate", Decimal(pot["rate"]).quantize(Decimal("0.01")))
 
 
-def _total(figures: _Figures) -> None:
+def _total(figures: Figures) -> None:
     rows = sum((Decimal(row["amount"]) for _, row in figures.each("declared.rows") if row.get("amount")), Decimal(0))
     reliefs = sum((Decimal(item["amount"]) for _, item in figures.each("reliefs") if item.get("amount")), Decimal(0))
     if figures.get("declared.rows"):
@@ -205,7 +205,7 @@ def _total(figures: _Figures) -> None:
     figures.write("waste.monthly_amount", max(monthly, Decimal(0)).quantize(Decimal("0.01"), ROUND_HALF_UP))
 
 
-def _parts(figures: _Figures) -> None:
+def _parts(figures: Figures) -> None:
     """Instalments add up to the total; annex counts are what is there."""
     total = to_zloty(Decimal(figures.get("declared.total") or 0))
     count = len(figures.get("declared.instalments") or [])

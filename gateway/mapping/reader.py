@@ -98,11 +98,11 @@ def _take(
         if row.required and target not in reading.unread:
             raise MappingError("mapping.required_missing", file=f"{table.name}.toml", key=target, xpath=source)
         return
-    if row.target == "*":
-        into.update(found[0])
-        return
-    put(into, row.target, found if row.many else found[0])
     reading.sources[target] = source
+    if row.target == "*":  # several values at once, each under its own name
+        into.update(found[0])
+    else:
+        put(into, row.target, found if row.many else found[0])
 
 
 def _take_each(reading: Reading, root: etree._Element, each: Each, table: Table) -> None:

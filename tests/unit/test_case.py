@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 from gateway import mapper
 from gateway.mapper import Mappings, MessageFacts
 from gateway.simulate import documents, people
-from schemas.case import Case, FormRef, case_id, json_schema, taxpayer_key
+from schemas.case import Case, FormRef, case_id, json_schema, openapi, taxpayer_key
 from schemas.case_parts import Declared, Party
 
 PUBLISHED = Path(__file__).parents[2] / "schemas" / "published" / "case-1.schema.json"
@@ -74,3 +75,10 @@ def test_without_a_taxpayer_there_is_no_key():
 def test_the_published_schema_of_version_1_has_not_changed():
     """A published version never changes: make `case/2` beside it instead."""
     assert json_schema() == json.loads(PUBLISHED.read_text("utf-8"))
+
+
+def test_openapi_refers_only_to_components_it_has():
+    text = json.dumps(openapi())
+    names = set(openapi()["components"]["schemas"])
+    assert set(re.findall(r"#/components/schemas/(\w+)", text)) <= names
+    assert "Case" in names

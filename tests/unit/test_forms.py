@@ -11,6 +11,7 @@ from lxml import etree
 from gateway.forms import Forms
 from gateway.simulate import documents
 from schemas.errors import FormError
+from schemas.xmldoc import parse
 
 NAMESPACE = "http://forms.example/wzor/1/"
 ENTRY = """
@@ -196,7 +197,15 @@ def test_threads_get_compiled_schemas_of_their_own_and_see_only_their_own_errors
     assert wrong == []
 
 
-def test_many_threads_may_compile_at_the_same_time():
+def test_many_threads_may_compile_while_others_parse():
+    """libxml2's loader of imports is a global that every parse exchanges for a moment."""
+    done = threading.Event()
+    document = documents.property_return()
+
+    def parse_on() -> None:
+        while not done.is_set():
+            parse(document)
+
     forms = Forms.load()
     namespaces = [form.namespace for form in forms if form.file is not None]
     failed: list[BaseException] = []
@@ -209,9 +218,12 @@ def test_many_threads_may_compile_at_the_same_time():
         except Exception as error:
             failed.append(error)
 
+    parsing = threading.Thread(target=parse_on)
     threads = [threading.Thread(target=compile_all, args=(namespaces[::step],)) for step in (1, -1, 1, -1)]
-    for thread in threads:
+    for thread in (parsing, *threads):
         thread.start()
     for thread in threads:
         thread.join()
+    done.set()
+    parsing.join()
     assert failed == []

@@ -1,0 +1,95 @@
+"""A document as a person reads it: complete, escaped, accessible, with nothing that runs or loads."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from lxml import html as lxml_html
+
+from gateway import forms_admin, mapper, validate
+from gateway.forms import Forms
+from gateway.mapper import Mappings, MessageFacts
+from gateway.render import Rendered, render, word
+from gateway.simulate import documents
+from gateway.simulate.documents import File
+from schemas.verification import Crypto, Indication, SignatureVerdict, Signer, Verification
+
+FORMS = Forms.load()
+MAPPINGS = Mappings.load()
+NAMES = [f"{form.info.code}:{form.info.version}" for form in FORMS if form.file is not None]
+
+
+def shown(document: bytes, verification: Verification | None = None) -> Rendered:
+    case = mapper.apply(document, MAPPINGS, MessageFacts())
+    return render(document, case, validate.check(document, FORMS), MAPPINGS, verification)
+
+
+def test_a_letter_is_readable_with_its_labels_words_and_attachments():
+    page = shown(documents.general_letter(files=[File("umowa ąę.pdf", b"tresc", description="Umowa")]))
+    for expected in ("Pismo ogólne do podmiotu publicznego", "Tytuł", "źdźbło, gżegżółka", "umowa ąę.pdf", "Umowa",
+                     "bez uwag", "w dokumencie"):  # fmt: skip
+        assert expected in page.html
+        assert expected in page.text
+
+
+def test_a_return_shows_its_rows_in_polish_words():
+    text = shown(documents.property_return()).text
+    assert "Grunty związane z działalnością gospodarczą" in text
+    assert "Kwota podatku: 17531.64" in text
+    assert "Łączna kwota podatku: 24629" in text
+    assert "Forma władania: właściciel" in text
+
+
+def test_a_reconstructed_template_is_marked_as_such():
+    assert "Wzór odtworzony" in shown(documents.property_return()).html
+
+
+def test_what_the_sender_wrote_cannot_become_markup():
+    page = shown(documents.general_letter(paragraphs=("<script>alert(1)</script> & \"'",)))
+    assert "<script" not in page.html
+    assert "&lt;script&gt;" in page.html
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_page_is_structured_for_a_screen_reader_and_loads_nothing(name):
+    page = lxml_html.document_fromstring(shown(forms_admin.sample(FORMS, MAPPINGS, name)).html)
+    assert page.get("lang") == "pl"
+    assert page.findtext(".//title")
+    assert len(page.findall(".//h1")) == 1
+    assert len(page.findall(".//main")) == 1
+    ids = [element.get("id") for element in page.iter() if element.get("id")]
+    assert len(ids) == len(set(ids))
+    for section in page.iter("section"):
+        assert section.get("aria-labelledby") in ids
+    for forbidden in ("script", "img", "link", "iframe", "object", "a", "form"):
+        assert page.findall(f".//{forbidden}") == []
+    levels = [int(element.tag[1]) for element in page.iter() if element.tag in ("h1", "h2", "h3", "h4")]
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+def test_findings_unread_content_and_signatures_are_shown():
+    extra = "<wnio:Dopisek>cokolwiek</wnio:Dopisek></wnio:TrescDokumentu>"
+    document = documents.general_letter().decode().replace("</wnio:TrescDokumentu>", extra).encode()
+    verdict = SignatureVerdict(
+        id="s", indication=Indication.PASSED, sub_indication=None, crypto=Crypto.INTACT, covers_document=True,
+        level=None, signing_time=None, signer=Signer(kind="qualified", name="Łucja Próbna"), references=(), reasons=(),
+    )  # fmt: skip
+    text = shown(document, Verification(Indication.PASSED, (verdict,), "full")).text
+    assert "Dopisek” nie może tu wystąpić" in text
+    assert "/w:Dokument/w:TrescDokumentu/w:Dopisek" in text
+    assert "TOTAL-PASSED; Łucja Próbna" in text
+
+
+def test_every_code_word_of_the_mappings_has_a_polish_word():
+    for namespace in MAPPINGS:
+        table = MAPPINGS.get(namespace)
+        assert table is not None
+        rows = [*table.rows, *(row for each in table.eaches for row in each.rows)]
+        for row in rows:
+            for value in (row.values or {}).values():
+                assert word(value) != value, (namespace, row.target, value)
+
+
+def test_flags_are_words():
+    assert (word(True), word(False), word("12.50")) == ("tak", "nie", "12.50")
