@@ -71,6 +71,10 @@ def test_a_required_ledger_that_was_never_asked_leaves_it_to_a_clerk():
     assert ruling(ledgers(), required=("tax", "waste", "usufruct")).reasons == ("answers.ledger_silent",)
 
 
+def test_a_ledger_nobody_requires_still_counts_when_it_is_silent():
+    assert ruling(ledgers(silent="waste"), required=("tax",)).reasons == ("answers.ledger_silent",)
+
+
 def test_yesterdays_answer_certifies_nothing():
     made = ruling(ledgers(at=NOON - timedelta(days=1)))
     assert (made.outcome, made.reasons) == (Outcome.CLERK, ("answers.dues_not_of_today",))

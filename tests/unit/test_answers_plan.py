@@ -132,6 +132,11 @@ def test_a_certificate_on_an_older_answer_of_the_ledgers_is_refused():
     assert refused(plan, approved()) == "answers.day_passed"
 
 
+def test_a_certificate_that_bears_another_day_is_refused():
+    plan = certificate(Drafted(Document.CERTIFICATE_NONE, A, TODAY - timedelta(days=1)))
+    assert refused(plan, approved()) == "answers.day_passed"
+
+
 def test_a_call_for_the_fee_may_be_approved_days_later():
     plan = certificate(drafted(Document.FEE_CALL))
     assert advance(plan, approved(at=NOON + timedelta(days=3))).step is Step.SIGN

@@ -71,6 +71,11 @@ def test_the_later_rule_replaces_the_earlier():
     assert effect(rule(), rule(effect="ineffective", since=date(2026, 3, 3))) is Effect.EFFECTIVE
 
 
+def test_a_rule_holds_from_its_first_day():
+    assert effect(rule(since=date(2026, 3, 2))) is Effect.EFFECTIVE
+    assert effect(rule(since=date(2026, 3, 3))) is Effect.CLERK_DECIDES
+
+
 def test_a_rule_holds_to_the_end_of_its_last_day():
     until = rule(until=date(2026, 3, 2))
     assert effect(until, at=datetime(2026, 3, 2, 22, 59, tzinfo=UTC)) is Effect.EFFECTIVE
