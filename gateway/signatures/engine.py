@@ -10,15 +10,17 @@ from typing import Literal
 from cryptography.hazmat.primitives.asymmetric import rsa
 from lxml import etree
 
-from gateway.signatures import algorithms, canonical, keys, properties, references, signer, structure
+from gateway.signatures import algorithms, canonical, carried, keys, properties, references, signer, structure
 from gateway.signatures.canonical import SIGNATURE, NodeSet
 from gateway.signatures.keys import Certificate, KeyInfo
 from gateway.signatures.properties import Properties
-from gateway.signatures.reasons import WEIGHT, Refusal, reason, weigh, worst
+from gateway.signatures.reasons import Refusal, reason, weigh, weight_of, worst
 from gateway.signatures.references import Document, Outcome
+from gateway.signatures.signer import Moment
 from gateway.signatures.structure import DEFAULT_BOUNDS, Bounds, Signature
 from gateway.signatures.transforms import Step
 from gateway.signatures.trust import TrustPolicy
+from gateway.trust.evidence import SignatureEvidence
 from schemas.errors import DocumentUnreadable
 from schemas.verification import (
     Crypto,
@@ -40,18 +42,43 @@ _COUNTER = tuple(qname(namespace, "CounterSignature") for namespace in propertie
 _COUNTER_TYPE = "http://uri.etsi.org/01903#CountersignedSignature"
 
 
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """A verification with what trust in each signature rests on, for the validation report."""
+
+    verification: Verification
+    evidence: tuple[SignatureEvidence, ...] = ()
+
+
 def verify(
     document: bytes,
     trust: TrustPolicy,
     *,
     at: datetime | None = None,
+    poe: datetime | None = None,
     detached: Mapping[str, bytes] | None = None,
     scope: Scope = "full",
     limits: Bounds = DEFAULT_BOUNDS,
 ) -> Verification:
-    """Judge every signature in a document. Never raises for bad input, never reaches for a network or a file.
+    """Judge every signature in a document: `examine` without the evidence."""
+    return examine(document, trust, at=at, poe=poe, detached=detached, scope=scope, limits=limits).verification
+
+
+def examine(
+    document: bytes,
+    trust: TrustPolicy,
+    *,
+    at: datetime | None = None,
+    poe: datetime | None = None,
+    detached: Mapping[str, bytes] | None = None,
+    scope: Scope = "full",
+    limits: Bounds = DEFAULT_BOUNDS,
+) -> Examination:
+    """Judge every signature in a document. Never raises for bad input; reaches for no network or file but through the
+    policy's judges, which ask listed hosts for revocation data.
 
     Args:    document: the original octets. at: the moment judged, aware (now when None).
+             poe: when the document surely existed, e.g. when we received it; `at` when None.
              detached: what references name outside the document, by file name or exact URI; original octets.
              scope: `crypto` leaves trust out: intact, covered, safe structure, allowed algorithms, certificate binding.
     Returns: the worst of all signatures' indications; without a signature FAILED with `signature.none`.
@@ -60,22 +87,24 @@ def verify(
         tree = parse(document)
     except DocumentUnreadable as error:
         facts = {name: str(value) for name, value in error.facts.items()}
-        return Verification(Indication.FAILED, (), scope, (Reason(error.code, facts),))
+        return Examination(Verification(Indication.FAILED, (), scope, (Reason(error.code, facts),)))
     elements = list(tree.iter(SIGNATURE))
     if not elements:
-        return Verification(Indication.FAILED, (), scope, (reason("signature.none"),))
+        return Examination(Verification(Indication.FAILED, (), scope, (reason("signature.none"),)))
     if len(elements) > limits.signatures:
         found = reason("signature.too_many", what="Signature", limit=limits.signatures)
-        return Verification(Indication.FAILED, (), scope, (found,))
+        return Examination(Verification(Indication.FAILED, (), scope, (found,)))
     held = Document(tree, document, {} if detached is None else detached, limits)
-    moment = at or datetime.now(UTC)
+    now = at or datetime.now(UTC)
+    moment = Moment(now, poe or now)
     judged = [_Judgement(element, held).run(trust, moment, scope) for element in elements]
     verdicts = tuple(item.verdict for item in judged)
     indication = worst(verdict.indication for verdict in verdicts)
     reasons: tuple[Reason, ...] = ()
     if all(item.is_counter for item in judged):
         indication, reasons = Indication.FAILED, (reason("signature.nothing_signed"),)
-    return Verification(indication, verdicts, scope, reasons, _signed_xml(judged))
+    verification = Verification(indication, verdicts, scope, reasons, _signed_xml(judged))
+    return Examination(verification, tuple(item.evidence for item in judged))
 
 
 @dataclass(slots=True)
@@ -94,9 +123,10 @@ class _Judgement:
     properties_covered: bool = False
     is_counter: bool = False
     whole: Outcome | None = None  # the intact reference that covers the whole document
+    evidence: SignatureEvidence = field(default_factory=SignatureEvidence)  # what trust in the signer rests on
     verdict: SignatureVerdict = None  # type: ignore[assignment]  # set by run
 
-    def run(self, trust: TrustPolicy, at: datetime, scope: Scope) -> _Judgement:
+    def run(self, trust: TrustPolicy, moment: Moment, scope: Scope) -> _Judgement:
         reasons: list[Reason] = []
         who: Signer | None = None
         try:
@@ -110,12 +140,33 @@ class _Judgement:
             self._check_coverage(reasons)
             who = signer.unbelieved(self.certificate)
             if scope == "full" and self.crypto is Crypto.INTACT:
-                who, more = signer.judge(self.certificate, self._believed(), trust, at)
-                reasons += more
+                who = self._judge_signer(trust, moment, reasons)
         except Refusal as refusal:
             reasons.append(refusal.reason)
         self.verdict = self._verdict(reasons, who)
         return self
+
+    def _judge_signer(self, trust: TrustPolicy, moment: Moment, reasons: list[Reason]) -> Signer | None:
+        """Believe the signer as far as certificate, revocation and time-stamps allow; keeps the evidence."""
+        stamp = None
+        if trust.stamp_judge is not None:
+            value = self.element.find(_VALUE)
+            assert value is not None
+            proven = carried.stamped(value, self.properties, self.document, trust.stamp_judge, moment.at)
+            reasons += proven.reasons
+            stamp = proven.evidence
+        poe = min(moment.poe, stamp.time) if stamp else moment.poe
+        found = signer.judge(
+            self.certificate,
+            self._believed(),
+            trust,
+            Moment(moment.at, poe),
+            self.key_info.certificates,
+            carried.evidence(self.properties),
+        )
+        reasons += found.reasons
+        self.evidence = SignatureEvidence(found.trust, found.problems, stamp)
+        return found.signer
 
     def _check_references(self, reasons: list[Reason]) -> None:
         assert self.signature is not None
@@ -284,7 +335,10 @@ class _Judgement:
     def _verdict(self, reasons: list[Reason], who: Signer | None) -> SignatureVerdict:
         if self.crypto is not Crypto.INTACT and weigh(reasons)[0] is Indication.PASSED:
             reasons.append(reason("signature.malformed", what="Signature"))  # fail closed: not intact never passes
-        indication, sub = weigh(reasons)
+        trust = self.evidence.trust
+        indication, sub = weigh(
+            reasons, (trust.indication, trust.sub_indication) if trust else (Indication.PASSED, None)
+        )
         believed = self._believed()
         return SignatureVerdict(
             id=self.element.get("Id"),
@@ -338,4 +392,4 @@ def _in_order(reasons: list[Reason]) -> tuple[Reason, ...]:
     """Heaviest first, each once."""
     rank = {Indication.FAILED: 0, Indication.INDETERMINATE: 1, Indication.PASSED: 2}
     once = {(item.code, *sorted(item.facts.items())): item for item in reasons}.values()
-    return tuple(sorted(once, key=lambda item: rank[WEIGHT[item.code][0]]))
+    return tuple(sorted(once, key=lambda item: rank[weight_of(item)[0]]))

@@ -46,8 +46,11 @@ WEIGHT: dict[str, tuple[Indication, str | None]] = {
     # worth knowing, changes nothing
     "signature.sha1_allowed": (_P, None),
     "signature.certificate_digest_sha1": (_P, None),
+    "signature.time_stamp_unusable": (_P, None),
 }
 
+_NOTHING: tuple[Indication, str | None] = (Indication.PASSED, None)
+_TRUST_AREAS = ("trust.", "timestamp.")
 _RANK = {Indication.FAILED: 2, Indication.INDETERMINATE: 1, Indication.PASSED: 0}
 
 
@@ -64,11 +67,17 @@ def reason(code: str, **facts: object) -> Reason:
     return Reason(code, {name: str(value) for name, value in facts.items()})
 
 
-def weigh(reasons: Iterable[Reason]) -> tuple[Indication, str | None]:
-    """The indication and sub-indication these reasons amount to: the heaviest decides, the first of equals."""
-    heaviest: tuple[Indication, str | None] = (Indication.PASSED, None)
-    for item in reasons:
-        weight = WEIGHT[item.code]
+def weight_of(item: Reason) -> tuple[Indication, str | None]:
+    """What one reason makes of the verdict; those of the trust services weigh nothing: they have their own verdict."""
+    return _NOTHING if item.code.startswith(_TRUST_AREAS) else WEIGHT[item.code]
+
+
+def weigh(
+    reasons: Iterable[Reason], trust: tuple[Indication, str | None] = (Indication.PASSED, None)
+) -> tuple[Indication, str | None]:
+    """The indication and sub-indication these amount to, with the trust verdict: the heaviest, the first of equals."""
+    heaviest = _NOTHING
+    for weight in (*map(weight_of, reasons), trust):
         if _RANK[weight[0]] > _RANK[heaviest[0]]:
             heaviest = weight
     return heaviest

@@ -14,24 +14,50 @@ from __future__ import annotations
 
 import functools
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 
+from gateway import timestamps
 from gateway.signatures.keys import Certificate
+from gateway.trust.verdict import RevocationEvidence, TrustVerdict
 from schemas.errors import ConfigError
+from schemas.verification import Reason
 
 _LISTS = ("trusted_profile_seal", "qualified_anchor", "seal")
+_ELSEWHERE = ("revocation", "lists", "time_stamp")  # tables that gateway.trust.settings reads
 _KEYS = {"environment": str, "allow_sha1": bool, "minimum_rsa_bits": int}
+
+
+class Judge(Protocol):
+    """Builds paths and weighs revocation; a `gateway.trust` service."""
+
+    def explain(
+        self,
+        certificate: x509.Certificate,
+        intermediates: Sequence[x509.Certificate],
+        *,
+        at: datetime,
+        poe: datetime | None = None,
+        evidence: RevocationEvidence = ...,
+    ) -> tuple[TrustVerdict, tuple[Reason, ...]]:
+        """The verdict, and what could not be fetched on the way."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class TrustPolicy:
-    """Pinned certificates by purpose. An empty policy trusts nobody."""
+    """Pinned certificates by purpose, and who judges the others. An empty policy trusts nobody.
+
+    Without `judge`, a qualified certificate counts when a pinned `qualified_anchors` issued it directly, and its
+    revocation is not asked. Without `stamp_judge`, time-stamps on incoming signatures prove nothing.
+    """
 
     environment: str = "none"
     trusted_profile_seals: tuple[x509.Certificate, ...] = ()
@@ -39,6 +65,8 @@ class TrustPolicy:
     seals: tuple[x509.Certificate, ...] = ()
     allow_sha1: bool = False
     minimum_rsa_bits: int = 2048
+    judge: Judge | None = field(default=None, repr=False, compare=False)
+    stamp_judge: timestamps.Judge | None = field(default=None, repr=False, compare=False)
     _profile_digests: frozenset[str] = field(init=False, repr=False, compare=False)
     _seal_digests: frozenset[str] = field(init=False, repr=False, compare=False)
 
@@ -53,7 +81,7 @@ class TrustPolicy:
             raw = tomllib.loads(path.read_text("utf-8"))
         except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError([f"{path}: {error}"]) from error
-        problems = [f"{path}: unknown key {key}" for key in raw if key not in _KEYS and key not in _LISTS]
+        problems = [f"{path}: unknown key {key}" for key in raw if key not in (*_KEYS, *_LISTS, *_ELSEWHERE)]
         problems += [
             f"{path}: {key} must be of type {kind.__name__}"
             for key, kind in _KEYS.items()

@@ -18,6 +18,7 @@ from cryptography import x509
 from cryptography.x509 import ocsp
 from jinja2 import Environment, StrictUndefined, Template
 
+from gateway.trust.evidence import SignatureEvidence, StampEvidence
 from gateway.trust.path import judge_again
 from gateway.trust.verdict import CertificateStatus, PathPolicy, TrustVerdict, fingerprint
 from schemas.ids import sha256
@@ -26,24 +27,6 @@ from schemas.verification import Indication, Reason, Verification
 
 FORMAT = 1
 _WARSAW = ZoneInfo("Europe/Warsaw")
-
-
-@dataclass(frozen=True, slots=True)
-class StampEvidence:
-    """A time-stamp on a signature: the token, its time, and how its issuer was judged."""
-
-    token: bytes
-    time: datetime
-    trust: TrustVerdict | None
-
-
-@dataclass(frozen=True, slots=True)
-class SignatureEvidence:
-    """What one signature's trust rests on; `trust` None: a pinned certificate, or trust was not reached."""
-
-    trust: TrustVerdict | None = None
-    problems: tuple[Reason, ...] = ()
-    time_stamp: StampEvidence | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,104 @@
+"""Trust as configured: `trust.toml` becomes whom signatures, time-stamps and our own seals are judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cryptography import x509
+
+from gateway.clock import Clock
+from gateway.timestamps import TIME_STAMPING, Stamper
+from gateway.trust.admin import known_lists
+from gateway.trust.cache import EvidenceCache
+from gateway.trust.fetch import FetchClient, FetchPolicy
+from gateway.trust.service import TrustService
+from gateway.trust.services import CA_QC, TSA_QTST, ServiceStatusHistory
+from gateway.trust.settings import TrustSettings, load_settings
+from gateway.trust.source import RevocationSource, load_bundle
+from gateway.trust.verdict import Anchor, RevocationEvidence
+from schemas.errors import ReceiptError, TrustError
+
+PINNED = "trust.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Trusted:
+    """What `trust.toml` sets up. `paths` None: only pinned authorities count. `stamper` None: no time-stamps."""
+
+    settings: TrustSettings
+    lists: tuple[ServiceStatusHistory, ...]
+    paths: TrustService | None
+    stamper: Stamper | None
+
+
+def trusted(settings: TrustSettings, qualified_anchors: Sequence[x509.Certificate] = ()) -> Trusted:
+    """Build the services; nothing is fetched yet.
+
+    Args:   qualified_anchors: authorities pinned by hand; those of imported lists come beside them.
+    Raises: ConfigError: a certificate file; TrustError: `trust.store_unreadable`, `trust.bundle_*`.
+    """
+    lists = known_lists(settings)
+    source = _source(settings)
+    paths = None
+    if settings.revocation is not None:
+        paths = TrustService(_anchors(qualified_anchors, lists, CA_QC), source, settings.policy)
+    return Trusted(settings, lists, paths, _stamper(settings, lists, source))
+
+
+def time_stamper(stamper: Stamper, clock: Clock) -> Callable[[bytes], bytes]:
+    """The stamper as receipts want it: octets → token. Raises ReceiptError `receipt.time_stamp_unavailable`."""
+
+    def stamp(octets: bytes) -> bytes:
+        try:
+            return stamper.stamp(octets, at=clock.now()).token
+        except TrustError as error:
+            raise ReceiptError("receipt.time_stamp_unavailable", reason=error.code) from error
+
+    return stamp
+
+
+def _source(settings: TrustSettings) -> RevocationSource:
+    given = settings.revocation
+    if given is None:
+        return RevocationSource()
+    return RevocationSource(
+        client=FetchClient(settings.fetch) if given.hosts else None,
+        cache=EvidenceCache(settings.path(given.cache) if given.cache else None),
+        bundle=load_bundle(settings.path(given.bundle)) if given.bundle else RevocationEvidence(),
+    )
+
+
+def _stamper(
+    settings: TrustSettings, lists: tuple[ServiceStatusHistory, ...], source: RevocationSource
+) -> Stamper | None:
+    """Authorities of time-stamps; only the hosts they are at may be asked for one."""
+    given = settings.time_stamp
+    if not given.urls:
+        return None
+    hosts = frozenset(urlsplit(url).netloc.lower() for url in given.urls)
+    client = FetchClient(FetchPolicy(hosts, timeout_s=settings.fetch.timeout_s, proxy=settings.fetch.proxy))
+    anchors = _anchors(settings.certificates(given.anchors), lists, TSA_QTST)
+    judge = TrustService(anchors, source, replace(settings.policy, extended_usage=TIME_STAMPING))
+    return Stamper(client, given.urls, judge)
+
+
+def _anchors(
+    pinned: Sequence[x509.Certificate], lists: tuple[ServiceStatusHistory, ...], kind: str
+) -> Callable[[datetime], tuple[Anchor, ...]]:
+    by_hand = tuple(Anchor(certificate, source=PINNED) for certificate in pinned)
+
+    def anchors(moment: datetime) -> tuple[Anchor, ...]:
+        listed = (anchor for history in lists for anchor in history.anchors(kind, moment))
+        known = {anchor.certificate for anchor in by_hand}
+        return (*by_hand, *(anchor for anchor in listed if anchor.certificate not in known))
+
+    return anchors
+
+
+def load_trusted(path: Path, qualified_anchors: Sequence[x509.Certificate] = ()) -> Trusted:
+    """`trusted` from the file. Raises as it, and ConfigError for what is wrong in the file."""
+    return trusted(load_settings(path), qualified_anchors)
