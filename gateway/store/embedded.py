@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import importlib
 import os
+import signal
 import stat
 import subprocess
 import time
@@ -32,7 +33,7 @@ log = structlog.get_logger()
 DATABASE = "brama"
 SOCKET_LIMIT_BYTES = 107
 START_WITHIN_S = 60.0
-_SOCKET = ".s.PGSQL.5432"
+_DATA, _SOCKET = "postgres", ".s.PGSQL.5432"
 
 
 def default_folder() -> Path:
@@ -51,19 +52,46 @@ def embedded(folder: Path, environment: str = "test") -> Iterator[str]:
             StoreUnavailable: it did not start within a minute.
     """
     refuse(folder, environment, as_root=os.geteuid() == 0)
-    data = folder / "postgres"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "owner.lock").open("w") as lock:
         if not _owned(lock.fileno()):
-            yield _wait_for(data)
+            yield _wait_for(folder / _DATA)
             return
-        for opened in opened_folders(data):
+        for opened in opened_folders(folder / _DATA):
             log.warning("folder_opened_for_postgres", folder=str(opened))
-        server = _start(data)
+        server = EmbeddedServer(folder)
         try:
-            yield _with_database(server.get_uri())
+            yield server.start()
         finally:
             server.stop()
+
+
+class EmbeddedServer:
+    """The server process on one folder, for those who must be able to kill it; all others use `embedded`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data = folder / _DATA
+        self._running: Any = None
+
+    def start(self) -> str:
+        """Start it, or take over one that a killed owner left running; its address. Raises StoreUnavailable."""
+        self._running = _start(self.data)
+        return _with_database(self._running.get_uri())
+
+    def stop(self) -> None:
+        """End it in good order; harmless when it does not run."""
+        if self._running is not None:
+            self._running.stop()
+            _forget(self.data)
+            self._running = None
+
+    def crash(self) -> None:
+        """End it without a goodbye to anybody, as a power cut would; the next start recovers."""
+        process = self._running.get_postmaster_info().process
+        os.kill(process.pid, signal.SIGQUIT)
+        process.wait(30)
+        _forget(self.data)
+        self._running = None
 
 
 def refuse(folder: Path, environment: str, *, as_root: bool) -> None:
@@ -76,7 +104,7 @@ def refuse(folder: Path, environment: str, *, as_root: bool) -> None:
             f"jako root dane nie mogą leżeć w katalogu domowym ({folder}), bo zostałby otwarty do odczytu; "
             "ustaw BRAMA_HOME / data of the embedded server must not lie under a home folder when run as root"
         )
-    length = len(os.fsencode(folder.absolute() / "postgres" / _SOCKET))
+    length = len(os.fsencode(folder.absolute() / _DATA / _SOCKET))
     if length > SOCKET_LIMIT_BYTES:
         problems.append(
             f"ścieżka gniazda ma {length} bajtów, dozwolone {SOCKET_LIMIT_BYTES}: {folder}; ustaw krótszą w "

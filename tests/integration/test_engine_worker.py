@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from connectors.rehearsal import Behaviour
 from gateway import operations, worker
-from gateway.store import embedded
 from gateway.store.database import Store
+from gateway.store.embedded import EmbeddedServer
 from gateway.store.schema import migrate
 from gateway.tools import Tools
 from schemas.errors import StoreUnavailable
@@ -106,8 +103,8 @@ def test_work_until_quiet_leaves_what_is_due_later(gateway: Gateway) -> None:
 
 
 def test_the_database_may_crash_and_come_back_without_a_restart_of_ours(tmp_path: Path) -> None:
-    with own_postgres() as server:
-        store = Store(server.address)
+    with own_postgres() as (server, address):
+        store = Store(address)
         migrate(store.engine)
         gateway = a_gateway(store, tmp_path, gateway=GATEWAY_TOML.replace("lease_s = 30.0", "lease_s = 2.0"))
         with working(gateway.tools):
@@ -127,35 +124,13 @@ def test_the_database_may_crash_and_come_back_without_a_restart_of_ours(tmp_path
         store.close()
 
 
-class OwnPostgres:
-    """A server of one test, to be killed and started."""
-
-    def __init__(self, folder: Path) -> None:
-        self.data = folder / "postgres"
-        self._server: Any = embedded._start(self.data)
-        self.address = embedded._with_database(self._server.get_uri())
-
-    def crash(self) -> None:
-        """End it as a crash does: no goodbye to anybody, recovery at the next start."""
-        process = self._server.get_postmaster_info().process
-        os.kill(process.pid, signal.SIGQUIT)
-        process.wait(20)
-
-    def start(self) -> None:
-        """Start it on the same data."""
-        embedded._forget(self.data)
-        self._server = embedded._start(self.data)
-
-    def stop(self) -> None:
-        self._server.stop()
-
-
 @contextmanager
-def own_postgres() -> Iterator[OwnPostgres]:
+def own_postgres() -> Iterator[tuple[EmbeddedServer, str]]:
+    """A server of one test, to be killed and started."""
     folder = Path(tempfile.mkdtemp(prefix="brama-o-"))
-    server = OwnPostgres(folder)
+    server = EmbeddedServer(folder)
     try:
-        yield server
+        yield server, server.start()
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
