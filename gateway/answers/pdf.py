@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from datetime import UTC, datetime, time
+from pathlib import Path
 from typing import Any
-
-import typst
 
 from gateway.answers.letter import Block, Code, Codes, Letter, address_lines
 from gateway.answers.polish import bound, day
@@ -20,28 +19,35 @@ from gateway.clock import WARSAW
 from schemas.errors import AnswerError
 
 CLOSING = "dokument podpisany elektronicznie"
-_STANDARDS: list[typst.PDFStandard] = ["a-2a", "ua-1"]  # archivable and accessible
 
 
 def render(letter: Letter, templates: Templates) -> bytes:
     """The PDF's octets; the same letter gives the same file.
 
-    Raises: AnswerError: `answers.layout_failed`, with what typst says of the layout (a gmina's own may be wrong).
+    Raises: AnswerError: `answers.layout_failed`, with what typst says of the layout (a gmina's own may be wrong);
+            `answers.pdf_missing` without the extra.
     """
     layout = templates.file(LAYOUT)
     assert layout is not None
-    if '#import "@' in layout.read_text("utf-8"):  # typst would fetch the package from the network
+    if '"@' in layout.read_text("utf-8"):  # typst would fetch the package from the network
         raise AnswerError("answers.layout_failed", file=str(layout), problem="packages are not allowed")
     content = json.dumps(_content(letter, templates), ensure_ascii=False)
+    return _compiled(layout, content, datetime.combine(letter.dated, time(), WARSAW).astimezone(UTC))
+
+
+def _compiled(layout: Path, content: str, stamp: datetime) -> bytes:
+    try:
+        import typst  # an extra: who answers nobody does without its 34 MB
+    except ImportError as error:
+        raise AnswerError("answers.pdf_missing") from error
     try:
         made = typst.compile(
             layout,
             root=layout.parent,
             sys_inputs={"letter": content},
             ignore_system_fonts=True,
-            font_paths=[],
-            pdf_standards=_STANDARDS,
-            timestamp=datetime.combine(letter.dated, time(), WARSAW).astimezone(UTC),
+            pdf_standards=["a-2a", "ua-1"],  # archivable and accessible
+            timestamp=stamp,
         )
     except typst.TypstError as error:
         raise AnswerError("answers.layout_failed", file=str(layout), problem=error.message) from None

@@ -12,6 +12,7 @@ from typing import Any
 from connectors.base import QueryAnswer
 from gateway import resources
 from gateway.answers import office as offices
+from gateway.answers import pdf
 from gateway.answers.certificate import Fee, Outcome, Request, Ruling, Wanted
 from gateway.answers.compose import Composer, Decision, Doubt, Matter
 from gateway.answers.ledgers import LedgerAnswer, arrears_of, merge, read, unanswered
@@ -65,8 +66,6 @@ def dues_of(facts: Mapping[str, Any]) -> Dues:
 
 def problems(own: Path) -> list[str]:
     """What is wrong with a gmina's folder of templates, one sentence each; nothing is when every sample comes out."""
-    from gateway.answers import pdf  # typst is an extra: only who makes PDFs needs it
-
     try:
         office = offices.load(own / OFFICE)
         templates = Templates([own])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -24,6 +25,7 @@ from schemas.errors import AnswerError
 from tests import require
 from tests.judges import verapdf
 
+ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = resources.folder("templates") / "answers"
 CARD = SHIPPED / "office.example.toml"
 NAMES = sorted(file.stem for file in (SHIPPED / "samples").glob("*.txt"))
@@ -222,3 +224,13 @@ def test_the_gminas_crest_stands_in_the_letterhead(own, tmp_path):
     with pikepdf.open(file) as opened:
         alternatives = [str(element["/Alt"]) for tag, element in structure(opened) if "/Alt" in element]
     assert alternatives == ["Herb: Wójt Gminy Przykładowo"]
+
+
+def test_without_the_extra_the_refusal_names_it(own):
+    script = (
+        "import sys; sys.modules['typst'] = None\n"
+        "from pathlib import Path\nfrom gateway.answers import samples\nprint(samples.problems(Path(sys.argv[1])))"
+    )
+    command = [sys.executable, "-c", script, str(own())]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT)
+    assert ran.stdout.strip() == "['answers.pdf_missing']", ran.stderr
