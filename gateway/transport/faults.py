@@ -26,6 +26,7 @@ FAULTS: dict[str, FaultKind] = {
     "intake.not_soap": FaultKind(103, "Client"),
     "intake.must_understand": FaultKind(104, "MustUnderstand"),
     "intake.content_type": FaultKind(105, "Client"),
+    "message.untrusted": FaultKind(106, "Client"),
     "intake.operation_unknown": FaultKind(110, "Client"),
     "intake.request_invalid": FaultKind(111, "Client"),
     "intake.part_missing": FaultKind(112, "Client"),

@@ -14,6 +14,7 @@ from lxml import etree
 from schemas import xmldoc
 from schemas.errors import EnvelopeUnreadable, ServiceRefused
 from schemas.ids import Mailbox
+from schemas.receipt import ReceiptParty
 
 from . import fields
 from .client import Endpoint, ServiceAnswer, ServiceClient, status_of
@@ -126,6 +127,30 @@ class Sender:
             recipient_code=None if relayed is None else status_of(answer, "statusOdbiorcy")[0],
             recipient_text=None if relayed is None else relayed.findtext("komunikat", ""),
         )
+
+
+class ReceiptService:
+    """ObslugaUPP: needs a right that most accounts do not have."""
+
+    def __init__(self, endpoint: Endpoint, subject: str) -> None:
+        self._client = ServiceClient("obsluga-upp.wsdl", endpoint)
+        self._subject = subject
+
+    def issue(self, document: bytes, file_name: str, sender: ReceiptParty) -> bytes | None:
+        """Let ePUAP issue an UPP for a document we have; None where it took the document and attached none."""
+        values = {
+            "podmiot": self._subject,
+            "nadawca": {
+                "identyfikator": sender.identifier or "",
+                "typIdentyfikatora": sender.identifier_kind or "ePUAP-ID",
+                "nazwa": sender.name,
+            },
+            "dokument": {"nazwaPliku": file_name, "typPliku": "application/xml", "zawartosc": document},
+        }
+        answer = self._client.call("dajUpp", values)
+        _expect_ok(answer, self._client.name)
+        encoded = answer.element.findtext("upp/zawartosc")
+        return fields.octets(encoded, "upp") if encoded else None
 
 
 class FileRepository:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from lxml import etree
@@ -14,6 +14,7 @@ from schemas.xmldoc import SOAP11, Limits, qname
 
 from .faults import fault_of
 
+Sign = Callable[[etree._Element], None]  # puts WS-Security into an envelope; see wsse.MessageSigner
 SOAP12 = "http://www.w3.org/2003/05/soap-envelope"
 WSSE = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
 NEXT_ACTOR = "http://schemas.xmlsoap.org/soap/actor/next"
@@ -52,14 +53,16 @@ def parse(data: bytes, limits: Limits, understood: Collection[str]) -> Message:
     return Message(header=blocks, body=_elements(body))
 
 
-def envelope(content: etree._Element) -> bytes:
-    """An answer: `content` as the one element of the Body; UTF-8 with an XML declaration."""
+def envelope(content: etree._Element, sign: Sign | None = None) -> bytes:
+    """An answer: `content` as the one element of the Body; UTF-8 with an XML declaration; signed if wanted."""
     root = etree.Element(qname(SOAP11, "Envelope"), nsmap={"soapenv": SOAP11})
     etree.SubElement(root, qname(SOAP11, "Body")).append(content)
+    if sign is not None:
+        sign(root)
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
 
 
-def fault(error: BramaError, namespace: str) -> bytes:
+def fault(error: BramaError, namespace: str, sign: Sign | None = None) -> bytes:
     """A Fault with ePUAP's detail `{namespace}Wyjatek{kod, komunikat}`; the text starts with our code."""
     kind = fault_of(error)
     message = f"{error.code}: {text(error.code, **error.facts)}"
@@ -70,7 +73,7 @@ def fault(error: BramaError, namespace: str) -> bytes:
     exception = etree.SubElement(detail, qname(namespace, "Wyjatek"), nsmap={"obi": namespace})
     etree.SubElement(exception, "kod").text = str(kind.number)
     etree.SubElement(exception, "komunikat").text = message
-    return envelope(content)
+    return envelope(content, sign)
 
 
 def line_of(element: etree._Element) -> int:

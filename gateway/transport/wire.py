@@ -140,7 +140,7 @@ class PushReader:
         raise EnvelopeUnreadable("intake.request_invalid", line=first.line, where=where, rule=first.type_name)
 
 
-def answer(given: Answer, push: PushConfig) -> bytes:
+def answer(given: Answer, push: PushConfig, sign: soap.Sign | None = None) -> bytes:
     """`OdpowiedzOdbiorcy{status{kod, komunikat}, zalacznik?{nazwaPliku, typPliku, zawartosc}}` in an envelope."""
     element = etree.Element(qname(push.namespace, push.names.answer), nsmap={"obi": push.namespace})
     status = etree.SubElement(element, "status")
@@ -151,7 +151,7 @@ def answer(given: Answer, push: PushConfig) -> bytes:
         etree.SubElement(attached, "nazwaPliku").text = given.receipt_file_name or "UPO.xml"
         etree.SubElement(attached, "typPliku").text = "application/xml"
         etree.SubElement(attached, "zawartosc").text = base64.b64encode(given.receipt).decode()
-    return soap.envelope(element)
+    return soap.envelope(element, sign)
 
 
 def _bare(name: str) -> str:

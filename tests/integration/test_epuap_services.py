@@ -26,10 +26,11 @@ from gateway.simulate.pki import shared
 from gateway.transport import mtom
 from gateway.transport.client import Endpoint, ServiceClient
 from gateway.transport.pull import PullBox
-from gateway.transport.send import FileRepository, Outgoing, Portal, RepositoryFile, Sender
+from gateway.transport.send import FileRepository, Outgoing, Portal, ReceiptService, RepositoryFile, Sender
 from gateway.transport.wsse import MessageKey, MessageSigner
 from schemas.errors import EnvelopeUnreadable, MessageUntrusted, ServiceRefused, ServiceUnreachable, ServiceUnsettled
 from schemas.ids import Mailbox
+from schemas.receipt import ReceiptParty
 from schemas.submission import Channel
 from schemas.verification import Crypto
 from schemas.xmldoc import OBI, SOAP11, UPO
@@ -286,6 +287,14 @@ def test_an_unsigned_document_is_not_taken_for_delivery(service):
     assert caught.value.facts["number"] == "-20"
 
 
+def test_epuap_issues_a_upp_for_a_document_that_came_another_way(service):
+    issuing = ReceiptService(service.endpoint("/pk_external_ws/services/obslugaUpp"), SUBJECT)
+    receipt = issuing.issue(LETTER, "pismo.xml", ReceiptParty("TEST Nadawca", "testowykonto", "ePUAP-ID"))
+    assert receipt is not None
+    verdict = verify(receipt, TrustPolicy(), detached={"pismo.xml": LETTER}, scope="crypto")
+    assert [signature.crypto for signature in verdict.signatures] == [Crypto.INTACT]
+
+
 def test_a_signed_receipt_is_handed_in(service):
     service.sender.collect(outgoing())
 
@@ -350,6 +359,16 @@ MESSAGES: list[tuple[str, str, Any, dict[str, Any]]] = [
         {"podmiot": "g", "terminDoreczenia": datetime(2026, 1, 1, tzinfo=UTC), "identyfikatorSprawy": "s"},
     ),
     ("doreczyciel.wsdl", "odbierz", {"nazwaPliku": "a", "zawartosc": b"x"}, {"podmiot": "g", "czyProbne": False}),
+    (
+        "obsluga-upp.wsdl",
+        "dajUpp",
+        {
+            "podmiot": "g",
+            "nadawca": {"identyfikator": "i", "typIdentyfikatora": "ePUAP-ID", "nazwa": "n"},
+            "dokument": {"nazwaPliku": "a", "zawartosc": b"x"},
+        },
+        {},
+    ),
     ("filerepo.wsdl", "uploadFile", {"file": b"x", "filename": "a", "mimeType": "b", "subject": "g"}, {}),
     ("filerepo.wsdl", "downloadFile", {"fileId": "a", "subject": "g"}, {}),
     ("zarzadzanie-dokumentami.wsdl", "zawartoscSkladu", {"sklad": {"nazwa": "SENT", "podmiot": "g"}}, {}),

@@ -27,6 +27,7 @@ from zoneinfo import ZoneInfo
 from lxml import etree
 
 from gateway.resources import folder
+from gateway.simulate import epuap_markup as markup
 from gateway.simulate import upp
 from gateway.simulate.offices.ledger import Ledger
 from gateway.simulate.offices.server import Request, Response, run
@@ -82,6 +83,7 @@ class Epuap:
             ("skrytka", "Dokument"): self._submit,
             ("doreczyciel", "Dokument"): self._deliver,
             ("doreczyciel", "UPD"): self._collect,
+            ("obslugaUpp", "ZapytanieDajUpp"): self._issue,
             ("FileRepoService", "UploadFileParam"): self._upload,
             ("FileRepoService", "DownloadFileParam"): self._download,
             ("ZarzadzanieDokumentami", "zawartoscSkladu"): self._listing,
@@ -124,7 +126,11 @@ class Epuap:
         with self._lock:
             content = operation(body, _headers(body))
         whole = signed_envelope(content, self._message_key)
-        return _in_parts(whole) if self._options.mtom and tag.localname == "DownloadFileParam" else Response(200, whole)
+        return (
+            markup.in_parts(whole)
+            if self._options.mtom and tag.localname == "DownloadFileParam"
+            else Response(200, whole)
+        )
 
     def _fault(self, refusal: Refusal, status: int = 500) -> Response:
         content = fault(refusal.number, refusal.text)
@@ -159,19 +165,19 @@ class Epuap:
         return self._boxes.setdefault(body.findtext("adresSkrytki", ""), deque())
 
     def _waiting(self, body: etree._Element, _headers: dict[str, str]) -> str:
-        waiting = f"{_status(1)}<oczekujace>{len(self._queue(body))}</oczekujace>"
-        return _obi("OdpowiedzPullOczekujace", waiting)
+        waiting = f"{markup.status(1)}<oczekujace>{len(self._queue(body))}</oczekujace>"
+        return markup.obi("OdpowiedzPullOczekujace", waiting)
 
     def _next(self, body: etree._Element, _headers: dict[str, str]) -> str:
         queue = self._queue(body)
         if not queue:
-            return _obi("OdpowiedzPullPobierz", _EMPTY[self._options.empty])
+            return markup.obi("OdpowiedzPullPobierz", markup.EMPTY[self._options.empty])
         head = queue[0]
         local = datetime.fromisoformat(head["at"]).astimezone(_WARSAW).replace(tzinfo=None)
         further = f"<Dane><IdentyfikatorDokumentu>{head['number']}</IdentyfikatorDokumentu></Dane>"
-        return _obi(
+        return markup.obi(
             "OdpowiedzPullPobierz",
-            f"{_status(1)}<danePodmiotu><identyfikator>testowykonto</identyfikator><typOsoby>F</typOsoby>"
+            f"{markup.status(1)}<danePodmiotu><identyfikator>testowykonto</identyfikator><typOsoby>F</typOsoby>"
             "<imieSkrot>TEST</imieSkrot><nazwiskoNazwa>TESTOWY</nazwiskoNazwa><zgoda>true</zgoda></danePodmiotu>"
             "<daneNadawcy><uzytkownik>testowykonto</uzytkownik></daneNadawcy>"
             f"<dataNadania>{local.isoformat(timespec='milliseconds')}</dataNadania>"
@@ -180,31 +186,33 @@ class Epuap:
             f"<adresOdpowiedzi>{escape(head['reply_mailbox'])}</adresOdpowiedzi>"
             f"<czyTestowe>{str(head['is_test']).lower()}</czyTestowe>"
             f"<daneDodatkowe>{base64.b64encode(further.encode()).decode()}</daneDodatkowe>"
-            f"<dokument>{_file(head['file_name'], head['content'])}</dokument>",
+            f"<dokument>{markup.file(head['file_name'], head['content'])}</dokument>",
         )
 
     def _confirm(self, body: etree._Element, _headers: dict[str, str]) -> str:
         queue = self._queue(body)
         wanted = _digest(base64.b64decode(queue[0]["content"]), self._options.digest) if queue else None
         if wanted is None or body.findtext("skrot") != wanted:
-            return _obi("OdpowiedzPullPotwierdz", _status(-10, "skrót nie zgadza się z dokumentem"))
+            return markup.obi("OdpowiedzPullPotwierdz", markup.status(-10, "skrót nie zgadza się z dokumentem"))
         head = queue.popleft()
         self._ledger.add("confirmed", head["identity"], mailbox=head["mailbox"])
-        return _obi("OdpowiedzPullPotwierdz", _status(1))
+        return markup.obi("OdpowiedzPullPotwierdz", markup.status(1))
 
     # --- sending -----------------------------------------------------------------------------------------------------
 
     def _submit(self, body: etree._Element, headers: dict[str, str]) -> str:
         if headers.get("CzyProbne") in ("1", "true"):
-            return _obi("OdpowiedzSkrytki", f"{_status(1)}<identyfikatorDokumentu>0</identyfikatorDokumentu>")
+            return markup.obi(
+                "OdpowiedzSkrytki", f"{markup.status(1)}<identyfikatorDokumentu>0</identyfikatorDokumentu>"
+            )
         file_name, document = _sent_file(body, headers)
         sent = self._send("sent", headers, file_name, document)
         receipt = self._receipt(sent, headers, file_name, document)
-        return _obi(
+        return markup.obi(
             "OdpowiedzSkrytki",
-            f"{_status(1)}<identyfikatorDokumentu>{sent['number']}</identyfikatorDokumentu>"
+            f"{markup.status(1)}<identyfikatorDokumentu>{sent['number']}</identyfikatorDokumentu>"
             f"<identyfikatorUpp>{receipt['number']}</identyfikatorUpp>"
-            f"<zalacznik>{_file('UPP.xml', receipt['content'])}</zalacznik>",
+            f"<zalacznik>{markup.file('UPP.xml', receipt['content'])}</zalacznik>",
         )
 
     def _deliver(self, body: etree._Element, headers: dict[str, str]) -> str:
@@ -213,9 +221,9 @@ class Epuap:
             raise Refusal(-20, "dokument nie zawiera podpisu elektronicznego")
         ids = {"document_id": headers.get("IdentyfikatorDokumentu"), "case_id": headers.get("IdentyfikatorSprawy")}
         sent = self._send("delivered", headers, file_name, document, **ids)
-        return _obi(
+        return markup.obi(
             "OdpowiedzDoreczyciela",
-            f"{_status(1)}<identyfikatorDokumentu>{sent['number']}</identyfikatorDokumentu>"
+            f"{markup.status(1)}<identyfikatorDokumentu>{sent['number']}</identyfikatorDokumentu>"
             f"<identyfikatorZlecenia>{sent['number']}</identyfikatorZlecenia>",
         )
 
@@ -232,17 +240,32 @@ class Epuap:
         return sent
 
     def _collect(self, _body: etree._Element, _headers: dict[str, str]) -> str:
-        return _obi("StatusDoreczyciela", "<kod>1</kod><komunikat>OK</komunikat>")
+        return markup.obi("StatusDoreczyciela", "<kod>1</kod><komunikat>OK</komunikat>")
+
+    def _issue(self, body: etree._Element, _headers: dict[str, str]) -> str:
+        file_name, document = _sent_file(_found(body, "dokument"), {})
+        subject = body.findtext("podmiot", "")
+        number = self._ledger.add("upp_asked", hashlib.sha256(document).hexdigest())["number"]
+        who = (body.findtext("nadawca/nazwa", ""), body.findtext("nadawca/identyfikator", ""))
+        receipt = self._seal_receipt(number, (subject, subject), who, file_name, document)
+        return markup.obi(
+            "OdpowiedzDajUpp", f"{markup.status(1)}<upp>{markup.file('UPP.xml', receipt['content'])}</upp>"
+        )
 
     def _receipt(
         self, sent: dict[str, Any], headers: dict[str, str], file_name: str, document: bytes
     ) -> dict[str, Any]:
         to = headers.get("AdresSkrytki", "")
-        parties = {"addressee": (to, to.strip("/").partition("/")[0]), "sender": ("TEST Nadawca", "testowykonto")}
+        addressee = (to, to.strip("/").partition("/")[0])
+        return self._seal_receipt(sent["number"], addressee, ("TEST Nadawca", "testowykonto"), file_name, document)
+
+    def _seal_receipt(
+        self, document_number: int, addressee: tuple[str, str], sender: tuple[str, str], file_name: str, document: bytes
+    ) -> dict[str, Any]:
         number = len(self._ledger.all("receipt")) + 1
-        data = upp.UppData(number, sent["number"], file_name=file_name, **parties)
+        data = upp.UppData(number, document_number, addressee, sender, file_name)
         content = base64.b64encode(upp.upp(data, document, self._seal)).decode()
-        return self._ledger.add("receipt", f"UPP {sent['number']}", content=content, at=datetime.now(UTC).isoformat())
+        return self._ledger.add("receipt", f"UPP {document_number}", content=content, at=datetime.now(UTC).isoformat())
 
     # --- files and stores --------------------------------------------------------------------------------------------
 
@@ -270,7 +293,7 @@ class Epuap:
         store = body.findtext("sklad/nazwa", "")
         effects = {"SENT": ("sent", "delivered"), "RECEIVED": ("placed",)}.get(store, ())
         found = [effect for what in effects for effect in self._ledger.all(what)]
-        lines = "".join(_details(effect, store) for effect in found)
+        lines = "".join(markup.details(effect, store) for effect in found)
         inner = f"<zawartoscSkladu>{lines}</zawartoscSkladu>"
         return f'<p521:zawartoscSkladuResponse xmlns:p521="{STORES}">{inner}</p521:zawartoscSkladuResponse>'
 
@@ -281,49 +304,21 @@ class Epuap:
         )
         if found is None:
             raise Refusal(-40, "nie ma takiego dokumentu")
-        inner = f"{_details(found, 'SENT', 'szczegolyDokumentu')}<tresc>{found['content']}</tresc>"
+        inner = f"{markup.details(found, 'SENT', 'szczegolyDokumentu')}<tresc>{found['content']}</tresc>"
         whole = f"<pobierzDokumentResult>{inner}</pobierzDokumentResult>"
         return f'<p521:pobierzDokumentResponse xmlns:p521="{STORES}">{whole}</p521:pobierzDokumentResponse>'
-
-
-def _status(number: int, text: str = "OK") -> str:
-    return f"<status><kod>{number}</kod><komunikat>{escape(text)}</komunikat></status>"
-
-
-_EMPTY = {
-    "short": _status(0, "brak dokumentów"),
-    "wordy": _status(0, "brak dokumentów")
-    + "<danePodmiotu/><daneNadawcy/><dataNadania/><nazwaSkrytki/><adresSkrytki/><adresOdpowiedzi/><czyTestowe/>"
-    "<daneDodatkowe/><dokument><nazwaPliku/><zawartosc/></dokument>",
-    "one": _status(1),
-}
-
-
-def _obi(element: str, inner: str) -> str:
-    return f'<p140:{element} xmlns:p140="{OBI}">{inner}</p140:{element}>'
-
-
-def _file(file_name: str, content: str) -> str:
-    head = f"<nazwaPliku>{escape(file_name)}</nazwaPliku><typPliku>application/xml</typPliku>"
-    return f"{head}<zawartosc>{content}</zawartosc>"
-
-
-def _details(effect: dict[str, Any], store: str, element: str = "SzczegolyDokumentuTyp") -> str:
-    gmt = datetime.fromisoformat(effect["at"]).astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds")
-    nil = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:nil="true"'
-    to, back = effect.get("to", effect.get("mailbox", "")), effect.get("reply_mailbox", "")
-    return (
-        f"<{element}><id>{effect['number']}</id><nazwa>{escape(effect.get('file_name', ''))}</nazwa><metadane {nil}/>"
-        f"<idUPO {nil}/><nadawca><nazwa>TEST</nazwa><adres>{escape(back)}</adres></nadawca>"
-        f"<adresat><nazwa>TEST</nazwa><adres>{escape(to)}</adres></adresat><dataNadania>{gmt}</dataNadania>"
-        f"<dataOdebrania {nil}/><dataUtworzenia {nil}/><formularz {nil}/><folder>{store}</folder></{element}>"
-    )
 
 
 def _sent_file(body: etree._Element, headers: dict[str, str]) -> tuple[str, bytes]:
     if etree.QName(body).namespace == EXT:
         return headers.get("NazwaPliku", "dokument.xml"), etree.tostring(body[0], with_tail=False)
     return body.findtext("nazwaPliku", ""), base64.b64decode(body.findtext("zawartosc", ""))
+
+
+def _found(body: etree._Element, name: str) -> etree._Element:
+    found = body.find(name)
+    assert found is not None, "the schema demands it"
+    return found
 
 
 def _has_signature(document: bytes) -> bool:
@@ -349,24 +344,6 @@ def _digest(document: bytes, algorithm: str) -> str:
     return base64.b64encode(hashlib.new(algorithm, document, usedforsecurity=False).digest()).decode()
 
 
-def _in_parts(whole: bytes) -> Response:
-    """MTOM: the file's octets in a part of their own; the signature stays that of the base64 form."""
-    start, end = whole.index(b"<file>") + 6, whole.index(b"</file>")
-    include = b'<xop:Include xmlns:xop="http://www.w3.org/2004/08/xop/include" href="cid:file-1@epuap.invalid"/>'
-    root = whole[:start] + include + whole[end:]
-    mark, kind = b"--MIMEBoundary", 'multipart/related; type="application/xop+xml"; start="<root@epuap.invalid>"'
-    body = b"\r\n".join(
-        [
-            mark, b'Content-Type: application/xop+xml; charset=UTF-8; type="text/xml"',
-            b"Content-Transfer-Encoding: binary", b"Content-ID: <root@epuap.invalid>", b"", root,
-            mark, b"Content-Type: application/octet-stream",
-            b"Content-Transfer-Encoding: binary", b"Content-ID: <file-1@epuap.invalid>", b"",
-            base64.b64decode(whole[start:end]), mark + b"--", b"",
-        ]
-    )  # fmt: skip
-    return Response(200, body, f'{kind}; boundary="MIMEBoundary"; start-info="text/xml"')
-
-
 def _json(answer: dict[str, Any]) -> Response:
     return Response(200, json.dumps(answer).encode(), "application/json")
 
@@ -383,7 +360,7 @@ def _identities(state: Path) -> tuple[Identity, Identity]:
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--empty", choices=sorted(_EMPTY), default="short")
+    parser.add_argument("--empty", choices=sorted(markup.EMPTY), default="short")
     parser.add_argument("--digest", choices=("sha1", "sha256"), default="sha1")
     parser.add_argument("--sign-faults", action="store_true")
     parser.add_argument("--mtom", action="store_true")

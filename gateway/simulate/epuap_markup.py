@@ -1,0 +1,67 @@
+"""What the simulated ePUAP writes: answers as markup, in the prefixes and shapes of the real one."""
+
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime
+from typing import Any
+from xml.sax.saxutils import escape
+
+from gateway.simulate.offices.server import Response
+from schemas.xmldoc import OBI
+
+
+def status(number: int, text: str = "OK") -> str:
+    """`status{kod, komunikat}`."""
+    return f"<status><kod>{number}</kod><komunikat>{escape(text)}</komunikat></status>"
+
+
+EMPTY = {
+    "short": status(0, "brak dokumentów"),
+    "wordy": status(0, "brak dokumentów")
+    + "<danePodmiotu/><daneNadawcy/><dataNadania/><nazwaSkrytki/><adresSkrytki/><adresOdpowiedzi/><czyTestowe/>"
+    "<daneDodatkowe/><dokument><nazwaPliku/><zawartosc/></dokument>",
+    "one": status(1),
+}
+
+
+def obi(element: str, inner: str) -> str:
+    """An answer element in the namespace of ePUAP's objects; its children stand in none."""
+    return f'<p140:{element} xmlns:p140="{OBI}">{inner}</p140:{element}>'
+
+
+def file(file_name: str, content: str) -> str:
+    """The content of a DokumentTyp; `content` is base64."""
+    head = f"<nazwaPliku>{escape(file_name)}</nazwaPliku><typPliku>application/xml</typPliku>"
+    return f"{head}<zawartosc>{content}</zawartosc>"
+
+
+def details(effect: dict[str, Any], store: str, element: str = "SzczegolyDokumentuTyp") -> str:
+    """One line of a store's listing; times as GMT without a zone."""
+    gmt = datetime.fromisoformat(effect["at"]).astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds")
+    nil = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:nil="true"'
+    to, back = effect.get("to", effect.get("mailbox", "")), effect.get("reply_mailbox", "")
+    return (
+        f"<{element}><id>{effect['number']}</id><nazwa>{escape(effect.get('file_name', ''))}</nazwa><metadane {nil}/>"
+        f"<idUPO {nil}/><nadawca><nazwa>TEST</nazwa><adres>{escape(back)}</adres></nadawca>"
+        f"<adresat><nazwa>TEST</nazwa><adres>{escape(to)}</adres></adresat><dataNadania>{gmt}</dataNadania>"
+        f"<dataOdebrania {nil}/><dataUtworzenia {nil}/><formularz {nil}/><folder>{store}</folder></{element}>"
+    )
+
+
+def in_parts(whole: bytes) -> Response:
+    """MTOM: the file's octets in a part of their own; the signature stays that of the base64 form."""
+    start, end = whole.index(b"<file>") + 6, whole.index(b"</file>")
+    include = b'<xop:Include xmlns:xop="http://www.w3.org/2004/08/xop/include" href="cid:file-1@epuap.invalid"/>'
+    root = whole[:start] + include + whole[end:]
+    mark, kind = b"--MIMEBoundary", 'multipart/related; type="application/xop+xml"; start="<root@epuap.invalid>"'
+    body = b"\r\n".join(
+        [
+            mark, b'Content-Type: application/xop+xml; charset=UTF-8; type="text/xml"',
+            b"Content-Transfer-Encoding: binary", b"Content-ID: <root@epuap.invalid>", b"", root,
+            mark, b"Content-Type: application/octet-stream",
+            b"Content-Transfer-Encoding: binary", b"Content-ID: <file-1@epuap.invalid>", b"",
+            base64.b64decode(whole[start:end]), mark + b"--", b"",
+        ]
+    )  # fmt: skip
+    return Response(200, body, f'{kind}; boundary="MIMEBoundary"; start-info="text/xml"')
