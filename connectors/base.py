@@ -39,6 +39,7 @@ class Capabilities:
     attachments: bool = False
     queries: frozenset[str] = frozenset()
     charset: str | None = None  # a Python codec name, for example cp1250
+    fetched: bool = False  # nothing is sent: a case waits until the office has come for it and acknowledged it
     max_calls: int = 1  # remote calls one delivery may make; times timeout_s is how long it may take at most
 
     def to_json(self) -> dict[str, Any]:
@@ -49,6 +50,7 @@ class Capabilities:
             "attachments": self.attachments,
             "queries": sorted(self.queries),
             "charset": self.charset,
+            "fetched": self.fetched,
             "max_calls": self.max_calls,
         }
 

@@ -24,6 +24,8 @@ MEANING: dict[str, type[Refused] | type[Unreachable] | type[Unsettled]] = {
     "sftp.answer_lost": Unsettled,
     "response.awaited": Unsettled,  # published, and the office has not said yes or no
     "response.refused": Refused,
+    # fetch
+    "fetch.nothing_sent": Unreachable,  # the office comes for its cases
     # rehearsal
     "rehearsal.refused": Refused,
     "rehearsal.unreachable": Unreachable,
@@ -48,6 +50,7 @@ MEANING: dict[str, type[Refused] | type[Unreachable] | type[Unsettled]] = {
     "soap.fault_later": Unreachable,
     # the answer itself
     "answer.unreadable": Unsettled,
+    "answer.untrusted": Unsettled,  # its WS-Security signature is missing or wrong
     "answer.refused": Refused,
     "answer.later": Unreachable,
     # SQL

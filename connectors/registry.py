@@ -19,6 +19,7 @@ GROUP = "brama.connectors"
 BUILT_IN: dict[str, str] = {  # works without installation; loaded only when asked for
     "ezd_puw": "connectors.ezd_puw.connector:EzdPuwConnector",
     "ezd_rp": "connectors.ezd_rp.connector:EzdRpConnector",
+    "fetch": "connectors.fetch:FetchConnector",
     "folder": "connectors.folder:FolderConnector",
     "rehearsal": "connectors.rehearsal:RehearsalConnector",
     "rest": "connectors.rest:RestConnector",
@@ -49,13 +50,16 @@ def load(name: str) -> type[Any]:
         raise ConnectorError("connector.broken", name=name, reason=str(error)) from error
 
 
-def build(name: str, options: dict[str, Any]) -> Connector:
+def build(name: str, options: dict[str, Any], answer_trust: Any = None) -> Connector:
     """One connector instance from its options.
 
+    `answer_trust` (connectors.wsse.AnswerTrust) judges signed answers; given to connectors that take one.
     Raises: ConnectorError: as `load`; `connector.options_wrong` with `problems`: one sentence for every wrong option.
     """
     kind = load(name)
-    return cast("Connector", kind(read_options(kind, name, options)))
+    read = read_options(kind, name, options)
+    takes_trust = getattr(kind, "takes_answer_trust", False)
+    return cast("Connector", kind(read, answer_trust) if takes_trust else kind(read))
 
 
 def read_options(kind: type[Any], name: str, options: dict[str, Any]) -> Any:

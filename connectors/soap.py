@@ -20,11 +20,11 @@ from connectors.chain import Call, Chain, Reading, Step
 from connectors.http import ExchangeFailed, Http, HttpOptions, NotSent, Reply, refusal_of
 from connectors.outcomes import outcome, said, stopped, technical
 from connectors.values import fill
+from connectors.wsse import SOAP12, AnswerTrust, WsSecurity, answer_check, plugins
 from schemas.delivery import CaseRecord, Outcome, Repeat, Steps, StepStopped
-from schemas.errors import ConnectorError, DocumentUnreadable
+from schemas.errors import BramaError, ConnectorError, DocumentUnreadable
 from schemas.xmldoc import SOAP11, Limits, parse
 
-SOAP12 = "http://www.w3.org/2003/05/soap-envelope"
 _OUR_MISTAKE = frozenset({"Client", "Sender"})
 _CONTRACT = frozenset({"MustUnderstand", "VersionMismatch", "DataEncodingUnknown"})
 _NAMES = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./")
@@ -48,6 +48,7 @@ class SoapOptions(HttpOptions):
     reference: str | None = Field(
         default=None, description="Template of the reference, e.g. `{steps.register.number}`."
     )
+    ws_security: WsSecurity | None = Field(default=None, description="WS-Security header.")
     faults: dict[str, Literal["refused", "later", "unsettled"]] = Field(
         default_factory=dict, description="By faultcode's or detail element's local name, instead of the rule for all."
     )
@@ -60,9 +61,10 @@ class SoapConnector:
     """Deliver by calls to a SOAP service described in the options."""
 
     options_model: ClassVar[type[Options]] = SoapOptions
+    takes_answer_trust: ClassVar[bool] = True
 
-    def __init__(self, options: SoapOptions) -> None:
-        self.service = Service(options)
+    def __init__(self, options: SoapOptions, answer_trust: AnswerTrust | None = None) -> None:
+        self.service = Service(options, check_answer=answer_check(options.ws_security, answer_trust))
         self.chain = Chain(options.step, options.reading, self.service, options.reference)
         self.capabilities = Capabilities(
             repeat=Repeat.SAFE if options.repeat == "safe" else self.chain.repeat,
@@ -92,8 +94,15 @@ def calls_of(steps: tuple[Step, ...], files: int = 8) -> int:
 class Service:
     """One SOAP service: loads its WSDL once, makes calls, reads answers. Safe to use from several threads."""
 
-    def __init__(self, options: SoapOptions, headers: Callable[[], dict[str, str]] | None = None) -> None:
+    def __init__(
+        self,
+        options: SoapOptions,
+        headers: Callable[[], dict[str, str]] | None = None,
+        check_answer: Callable[[bytes], None] | None = None,
+    ) -> None:
         self._options = options
+        self._wsse = plugins(options.ws_security)
+        self._check_answer = check_answer
         self._transport = _Transport(options, headers)
         self._lock = threading.Lock()
         self._proxy: Any = None
@@ -141,7 +150,7 @@ class Service:
             raw_response=True, forbid_external=options.imports == "none", forbid_dtd=True, forbid_entities=True
         )
         try:
-            client = zeep.Client(options.wsdl, transport=self._transport, settings=settings)  # type: ignore[no-untyped-call]
+            client = zeep.Client(options.wsdl, wsse=self._wsse or None, transport=self._transport, settings=settings)  # type: ignore[no-untyped-call]
             proxy = client.bind(options.service, options.port)
         except Exception as error:  # a foreign WSDL can fail in any way; nothing was sent
             raise stopped("soap.contract_unavailable", technical(error)) from error
@@ -155,6 +164,7 @@ class Service:
         body = self._body(reply)
         if body is None:
             raise StepStopped(refusal_of(reply) or outcome("answer.unreadable", f"HTTP {reply.status_code}"))
+        self._believe(reply.content)
         if etree.QName(body).localname == "Fault":
             raise StepStopped(self._fault(body))
         refusal = refusal_of(reply)
@@ -173,6 +183,14 @@ class Service:
             if found is not None:
                 return found
         return None
+
+    def _believe(self, content: bytes) -> None:
+        if self._check_answer is None:
+            return
+        try:
+            self._check_answer(content)
+        except BramaError as error:
+            raise stopped("answer.untrusted", error.code) from error
 
     def _fault(self, fault: etree._Element) -> Outcome:
         code, text, details = read_fault(fault)
