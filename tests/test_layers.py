@@ -45,6 +45,7 @@ ROLES: dict[str, str] = {
     "gateway.tools": "tools",
     "gateway.upo": "wiring",
     "gateway.trusted": "wiring",
+    "gateway.seals": "wiring",
     "gateway.steps": "tools",
     "gateway.admission": "tools",
     "gateway.intake": "step",
@@ -99,7 +100,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "entry": frozenset(ROLES.values()),
 }
 
-# The one place that parses foreign XML, and who else may call a parser, for what.
+# The one place that parses foreign XML, and who else may call a parser, for what. Beside them the simulated outside reads
+# its own, and the floors of the bench do the same work by hand.
 PARSERS = {
     "schemas/xmldoc.py": "everything foreign",
     "gateway/transport/inline.py": "offsets in what xmldoc has accepted",
@@ -117,7 +119,6 @@ PARSING = {
     "iterparse",
     "XMLPullParser",
 }
-# and the simulated outside reads its own, the floors of the bench do the same work by hand
 FOREIGN_PARSERS = ("xml", "defusedxml", "bs4", "html5lib", "xmltodict")
 NO_PARSERS = ("xml.sax.saxutils",)
 
