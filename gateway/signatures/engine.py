@@ -131,11 +131,11 @@ class _Judgement:
         who: Signer | None = None
         try:
             self.signature = structure.read(self.element, self.document.bounds)
-            self.properties = properties.read(self.signature)
             self.key_info = keys.read(self.signature.key_info, self.document.bounds)
             reasons += [*self.signature.notes, *self.key_info.notes]
             self._check_references(reasons)
             self._check_value(reasons, trust)
+            self.properties = properties.read(self.signature)
             self._check_properties(reasons)
             self._check_coverage(reasons)
             who = signer.unbelieved(self.certificate)

@@ -15,7 +15,7 @@ from lxml import etree
 
 from gateway.signatures import algorithms
 from gateway.signatures.algorithms import PublicKey
-from gateway.signatures.reasons import Refusal
+from gateway.signatures.reasons import Refusal, reason
 from gateway.signatures.structure import Bounds, plain_text
 from gateway.signatures.transforms import decode
 from schemas.verification import Reason
@@ -61,7 +61,7 @@ def certificate(der: bytes) -> Certificate:
 
 
 def read(element: etree._Element | None, bounds: Bounds) -> KeyInfo:
-    """Raises Refusal: `signature.malformed`, `.too_many`, `.not_base64`, `.reference_refused` (RetrievalMethod)."""
+    """Raises Refusal: `signature.malformed`, `.too_many`, `.not_base64`."""
     certificates: list[Certificate] = []
     values: list[PublicKey] = []
     notes: list[Reason] = []
@@ -73,7 +73,7 @@ def read(element: etree._Element | None, bounds: Bounds) -> KeyInfo:
         elif part.tag == qname(DS, "KeyValue"):
             values += (_key_value(item) for item in part.iterchildren("{*}*"))
         elif part.tag == qname(DS, "RetrievalMethod"):
-            raise Refusal("signature.reference_refused", what="RetrievalMethod")
+            notes.append(reason("signature.reference_refused", what="RetrievalMethod"))  # never followed
         if len(certificates) > bounds.certificates or len(values) > bounds.certificates:
             raise Refusal("signature.too_many", what="KeyInfo", limit=bounds.certificates)
     return KeyInfo(tuple(certificates), tuple(values), tuple(notes))

@@ -81,7 +81,7 @@ def read(signature: Signature) -> Properties | None:
     if len(found) > 1:
         raise Refusal("signature.malformed", what="QualifyingProperties")
     element = found[0]
-    if not signature.id or element.get("Target") != f"#{signature.id}":
+    if element.get("Target") not in (None, f"#{signature.id}"):
         raise Refusal("signature.properties_misplaced", what="Target")
     namespace = str(element.tag)[1:].partition("}")[0]
     signed = list(element.iterchildren(f"{{{namespace}}}SignedProperties"))
