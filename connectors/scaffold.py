@@ -12,11 +12,11 @@ from connectors import registry
 from schemas.errors import ConnectorError
 
 _FILES = {
-    "pyproject.toml.txt": "pyproject.toml",
-    "README.md.txt": "README.md",
-    "init.py.txt": "brama_connector_{name}/__init__.py",
-    "connector.py.txt": "brama_connector_{name}/connector.py",
-    "test_contract.py.txt": "tests/test_contract.py",
+    "pyproject_toml.txt": "pyproject.toml",
+    "readme_md.txt": "README.md",
+    "init_py.txt": "brama_connector_{name}/__init__.py",
+    "connector_py.txt": "brama_connector_{name}/connector.py",
+    "test_contract_py.txt": "tests/test_contract.py",
 }
 
 
