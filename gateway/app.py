@@ -15,18 +15,20 @@ from typing import Any
 from starlette.applications import Starlette
 
 from connectors import registry
-from gateway import flow, log, mapper, policy, signatures, upo, validate
+from gateway import flow, log, mapper, policy, signatures, trusted, upo, validate
 from gateway.clock import Clock, SystemClock
 from gateway.config import Config, FormPolicy, load, resolve_secrets, secret
 from gateway.forms import Forms
+from gateway.operations.back_office import BackOffice
 from gateway.policy import Rules
-from gateway.receipt import SealKey, issue_upp
+from gateway.seals import Seals, load_seals
 from gateway.store.database import Store
 from gateway.store.embedded import default_folder, embedded
 from gateway.store.schema import check_schema, migrate
 from gateway.tools import Office, Tools
+from gateway.web.api import api
 from gateway.web.server import application
-from schemas.errors import ConnectorError, ReceiptError
+from schemas.errors import ConnectorError
 from schemas.finding import FormInfo
 from schemas.receipt import Receipt
 from schemas.submission import Submission
@@ -69,8 +71,8 @@ def database_url(config: Config) -> str:
 
 
 def make_tools(config: Config, store: Store) -> Tools:
-    """Bind every step to its data. Raises ConfigError, FormError, MappingError, ReceiptError."""
-    trust = signatures.TrustPolicy.load(config.path(config.gateway.trust))
+    """Bind every step to its data. Raises ConfigError, FormError, MappingError, TrustError."""
+    trust, services = trusted.load_policy(config.path(config.gateway.trust))
     production = config.gateway.environment == "production"
     forms = Forms.load([config.path(folder) for folder in config.gateway.forms], production=production)
     mappings = mapper.Mappings.load([config.path(folder) for folder in config.gateway.mappings])
@@ -83,7 +85,7 @@ def make_tools(config: Config, store: Store) -> Tools:
         verify=partial(signatures.verify, trust=trust),
         check=lambda document, on: validate.check(document, forms, mappings, on),
         rules=partial(rules_of, config, forms),
-        seal=_sealer(config, clock),
+        seal=_sealer(config, _seals(config, services, clock), clock),
         map=partial(_map, mappings),
         record=partial(_record, mappings),
         worker=f"{socket.gethostname()}:{os.getpid()}",
@@ -156,21 +158,19 @@ def _record(mappings: mapper.Mappings, case_json: dict[str, Any], name: str) -> 
     return mapper.to_record(case_json, mappings.record(name))
 
 
-def _sealer(config: Config, clock: Clock) -> Callable[[Submission], Receipt | None]:
-    """Our seal, loaded once; without a key only channels whose receipts others issue can be served."""
+def _seals(config: Config, services: trusted.Trusted, clock: Clock) -> Seals:
+    stamp = trusted.time_stamper(services.stamper, clock) if services.stamper else None
+    return load_seals(config, stamp, stamp_required=services.settings.time_stamp.required)
+
+
+def _sealer(config: Config, seals: Seals, clock: Clock) -> Callable[[Submission], Receipt | None]:
+    """Our seal; without a key only channels whose receipts others issue can be served."""
     settings = config.gateway.receipt
-    key = (
-        SealKey.from_pkcs12(config.path(settings.key), secret(settings.password, config.folder))
-        if settings.key
-        else None
-    )
 
     def seal(submission: Submission) -> Receipt | None:
         if settings.issue[submission.channel] != "own":
             return None
-        if key is None:
-            raise ReceiptError("receipt.no_seal")
-        return issue_upp(upo.facts_of(submission, config), submission.document, key, clock.now())
+        return seals.issue(upo.facts_of(submission, config), submission.document, clock.now())
 
     return seal
 
@@ -180,7 +180,9 @@ def web(tools: Tools | None = None) -> Starlette:
     if tools is None:
         log.configure(os.environ.get("BRAMA_LOG_LEVEL", "INFO"))
         tools = ExitStack().enter_context(open_tools(load(Path(os.environ["BRAMA_CONFIG"])), migrating=False))
-    return application(partial(flow.accept, tools=tools), tools.config.gateway, lambda: _ready(tools))
+    gateway = tools.config.gateway
+    further = (api(BackOffice(tools), gateway),) if gateway.api.enabled else ()
+    return application(partial(flow.accept, tools=tools), gateway, lambda: _ready(tools), further)
 
 
 def _ready(tools: Tools) -> None:

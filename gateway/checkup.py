@@ -14,8 +14,8 @@ from gateway import crashpoint
 from gateway.config import Config, ConnectorConfig, TenantConfig
 from gateway.forms import Forms
 from gateway.mapper import Mappings
-from gateway.receipt import SealKey
-from gateway.signatures import TrustPolicy
+from gateway.seals import load_seals
+from gateway.trusted import load_policy
 from schemas.errors import BramaError, ConfigError
 from schemas.texts import text
 
@@ -62,18 +62,13 @@ def check(folder: Path, *, live: bool = False, lang: str = "pl") -> Checkup:
 
 
 def _gateway(config: Config, lang: str) -> Iterator[Problem]:
-    yield from _tried("trust", lang, lambda: TrustPolicy.load(config.path(config.gateway.trust)))
-    if config.gateway.receipt.key is None and "own" in config.gateway.receipt.issue.values():
+    yield from _tried("trust", lang, lambda: load_policy(config.path(config.gateway.trust)))
+    seals = config.gateway.receipt.key is not None or bool(config.gateway.receipt.keys)
+    if not seals and "own" in config.gateway.receipt.issue.values():
         yield _problem("receipt.key", lang, ConfigError([]), "checkup.no_seal")
-    elif config.gateway.receipt.key is not None:
-        key = config.path(config.gateway.receipt.key)
-        yield from _tried("receipt", lang, lambda: SealKey.from_pkcs12(key, _password(config)))
+    yield from _tried("receipt", lang, lambda: load_seals(config))
     if config.gateway.environment == "production":
         yield from _production(config, lang)
-
-
-def _password(config: Config) -> str:
-    return settings.secret(config.gateway.receipt.password, config.folder)
 
 
 def _production(config: Config, lang: str) -> Iterator[Problem]:

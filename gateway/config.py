@@ -81,6 +81,14 @@ class PushConfig(_Model):
     unknown_mailbox_allowance: int = Field(default=100, ge=0, description="Kept per caller and day for unknown boxes.")
 
 
+class ApiConfig(_Model):
+    """REST for back offices that fetch and portals that hand in (docs/api.md). Keys: `brama api-key`."""
+
+    enabled: bool = Field(default=False, description="Serve /api/v1.")
+    rate_per_s: float = Field(default=20.0, gt=0, description="Requests per second of one key, in each process.")
+    burst: int = Field(default=60, ge=1, description="How many may follow each other at once within the rate.")
+
+
 class FormPolicy(_Model):
     """What a form demands. Declarations are strict, letters lenient; the catalogue's default holds where unset."""
 
@@ -94,11 +102,24 @@ class PolicyConfig(_Model):
     form: dict[FormPattern, FormPolicy] = {}
 
 
+class SealKeyConfig(_Model):
+    """A key that seals: in a PKCS#12 file, in PEM files, or on a token behind PKCS#11."""
+
+    kind: Literal["pkcs12", "pem", "pkcs11"] = "pkcs12"
+    file: Path | None = Field(default=None, description="PKCS#12, or PEM with the private key.")
+    certificate: Path | None = Field(default=None, description="PEM: the certificate, then those above it.")
+    password: str = Field(default="", description="env:NAME or file:PATH; the PIN of a token.")
+    module: Path | None = Field(default=None, description="The token maker's PKCS#11 library.")
+    token: str = Field(default="", description="Label of the token.")
+    label: str = Field(default="", description="Label of the key on it.")
+
+
 class ReceiptConfig(_Model):
-    """Our own receipts: the seal's key and who issues on which channel."""
+    """Our own receipts: the seal's keys and who issues on which channel."""
 
     key: Path | None = Field(default=None, description="PKCS#12 file with the office's seal.")
     password: str = Field(default="", description="env:NAME or file:PATH")
+    keys: tuple[SealKeyConfig, ...] = Field(default=(), description="Further keys; the newest valid one seals.")
     issue: dict[Channel, Literal["own", "epuap", "none"]] = {
         Channel.PUSH: "own",
         Channel.PULL: "epuap",
@@ -151,6 +172,7 @@ class GatewayConfig(_Model):
     push: PushConfig = PushConfig()
     policy: PolicyConfig = PolicyConfig()
     receipt: ReceiptConfig = ReceiptConfig()
+    api: ApiConfig = ApiConfig()
     epuap: EpuapConfig = EpuapConfig()
     worker: WorkerConfig = WorkerConfig()
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from cryptography import x509
 
 from gateway.clock import Clock
+from gateway.signatures import TrustPolicy
 from gateway.timestamps import TIME_STAMPING, Stamper
 from gateway.trust.admin import known_lists
 from gateway.trust.cache import EvidenceCache
@@ -20,18 +21,23 @@ from gateway.trust.services import CA_QC, TSA_QTST, ServiceStatusHistory
 from gateway.trust.settings import TrustSettings, load_settings
 from gateway.trust.source import RevocationSource, load_bundle
 from gateway.trust.verdict import Anchor, RevocationEvidence
-from schemas.errors import ReceiptError, TrustError
+from schemas.errors import ConfigError, ReceiptError, TrustError
 
 PINNED = "trust.toml"
 
 
 @dataclass(frozen=True, slots=True)
 class Trusted:
-    """What `trust.toml` sets up. `paths` None: only pinned authorities count. `stamper` None: no time-stamps."""
+    """What `trust.toml` sets up.
+
+    `paths` judges qualified signatures, None: only pinned authorities count. `stamps` judges time-stamps, `stamper`
+    gets them for us; None: not configured.
+    """
 
     settings: TrustSettings
     lists: tuple[ServiceStatusHistory, ...]
     paths: TrustService | None
+    stamps: TrustService | None
     stamper: Stamper | None
 
 
@@ -46,7 +52,15 @@ def trusted(settings: TrustSettings, qualified_anchors: Sequence[x509.Certificat
     paths = None
     if settings.revocation is not None:
         paths = TrustService(_anchors(qualified_anchors, lists, CA_QC), source, settings.policy)
-    return Trusted(settings, lists, paths, _stamper(settings, lists, source))
+    stamps = _stamps(settings, lists, source)
+    return Trusted(settings, lists, paths, stamps, _stamper(settings, stamps))
+
+
+def load_policy(path: Path) -> tuple[TrustPolicy, Trusted]:
+    """Whom to trust for signatures, complete, and the services behind it. Raises ConfigError, TrustError."""
+    pinned = TrustPolicy.load(path)
+    found = load_trusted(path, pinned.qualified_anchors)
+    return replace(pinned, judge=found.paths, stamp_judge=found.stamps), found
 
 
 def time_stamper(stamper: Stamper, clock: Clock) -> Callable[[bytes], bytes]:
@@ -72,18 +86,27 @@ def _source(settings: TrustSettings) -> RevocationSource:
     )
 
 
-def _stamper(
+def _stamps(
     settings: TrustSettings, lists: tuple[ServiceStatusHistory, ...], source: RevocationSource
-) -> Stamper | None:
-    """Authorities of time-stamps; only the hosts they are at may be asked for one."""
-    given = settings.time_stamp
-    if not given.urls:
+) -> TrustService | None:
+    """Who judges time-stamps: authorities pinned for it, and those of imported lists."""
+    pinned = settings.certificates(settings.time_stamp.anchors)
+    if not pinned and not lists:
         return None
-    hosts = frozenset(urlsplit(url).netloc.lower() for url in given.urls)
+    policy = replace(settings.policy, extended_usage=TIME_STAMPING)
+    return TrustService(_anchors(pinned, lists, TSA_QTST), source, policy)
+
+
+def _stamper(settings: TrustSettings, stamps: TrustService | None) -> Stamper | None:
+    """Gets time-stamps for us; only the hosts of the configured authorities may be asked for one."""
+    urls = settings.time_stamp.urls
+    if not urls:
+        return None
+    if stamps is None:
+        raise ConfigError([f"{PINNED}: time_stamp.anchors: nobody is trusted for time-stamps, and no list is imported"])
+    hosts = frozenset(urlsplit(url).netloc.lower() for url in urls)
     client = FetchClient(FetchPolicy(hosts, timeout_s=settings.fetch.timeout_s, proxy=settings.fetch.proxy))
-    anchors = _anchors(settings.certificates(given.anchors), lists, TSA_QTST)
-    judge = TrustService(anchors, source, replace(settings.policy, extended_usage=TIME_STAMPING))
-    return Stamper(client, given.urls, judge)
+    return Stamper(client, urls, stamps)
 
 
 def _anchors(

@@ -146,13 +146,13 @@ def receipt_verify(
 
 def _trust(trust: Path | None, config: Path | None) -> Any:
     from gateway import config as settings
-    from gateway import signatures
+    from gateway import signatures, trusted
 
     if trust is not None:
-        return signatures.TrustPolicy.load(trust)
+        return trusted.load_policy(trust)[0]
     if config is not None:
         loaded = settings.load(config)
-        return signatures.TrustPolicy.load(loaded.path(loaded.gateway.trust))
+        return trusted.load_policy(loaded.path(loaded.gateway.trust))[0]
     return signatures.TrustPolicy()
 
 
