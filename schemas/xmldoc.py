@@ -29,7 +29,7 @@ OS_2009_03 = "http://crd.gov.pl/xml/schematy/osoba/2009/03/06/"
 PPZP = "http://crd.gov.pl/xml/schematy/ppzp/"
 PZ = "http://crd.gov.pl/xml/schematy/podpis_zaufany/"
 
-_BYTE_ENCODINGS = frozenset({"utf-8", "cp1250", "iso8859-2", "ascii"})
+_BYTE_ENCODINGS = frozenset({"utf-8", "cp1250", "iso8859-2", "ascii", "cp1252", "iso8859-1"})
 _WIDE_ENCODINGS = frozenset({"utf-16"})
 _NOT_SPACE = re.compile(rb"[^ \t\r\n]")
 _PARSER_TEXT_LIMIT = 9_000_000  # libxml2 takes ten million octets in one text node unless told otherwise
@@ -58,7 +58,8 @@ _TOO_MANY_ATTRIBUTES = etree.XPath(f"boolean(//*[@*[{DEFAULT_LIMITS.attributes +
 def parse(data: bytes, limits: Limits = DEFAULT_LIMITS) -> etree._ElementTree:
     """Parse foreign XML: no DTD, no entity, no network, within limits.
 
-    Args:    data: the original octets, with or without a BOM; UTF-8, UTF-16, windows-1250 or ISO 8859-2.
+    Args:    data: the original octets, with or without a BOM; UTF-8, UTF-16,
+             windows-1250, ISO 8859-2; windows-1252 and ISO 8859-1 too, because foreign signing tools write them.
     Returns: the tree; `sourceline` values are the original file's.
     Raises:  DocumentUnreadable: `document.empty`, `.too_large`, `.encoding`, `.doctype`, `.not_well_formed`,
              `.too_deep`, `.too_many_attributes`, `.too_many_elements`, `.too_many_namespaces`; with a line where known.

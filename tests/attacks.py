@@ -470,7 +470,7 @@ def attacks(url: str) -> list[Attack]:
             "signature.algorithm_weak",
         ),
         Attack(29, "SHA-1 signature", lambda: sign(LETTER, Recipe(method=DS + "rsa-sha1")), "signature.algorithm_weak"),
-        Attack(29, "MD5", lambda: sign(LETTER, Recipe(targets=(Target(digest=_MD5),))), "signature.algorithm_refused"),
+        Attack(29, "MD5", lambda: sign(LETTER, Recipe(targets=(Target(digest=_MD5),))), "signature.algorithm_weak"),
         Attack(
             30,
             "nothing signed but the properties",

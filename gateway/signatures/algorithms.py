@@ -51,6 +51,7 @@ class Canonicalization:
 
 
 DIGESTS = {
+    _MORE + "md5": Digest("md5", weak=True),
     _DS + "sha1": Digest("sha1", weak=True),
     _MORE + "sha224": Digest("sha224", weak=True),
     _ENC + "sha256": Digest("sha256"),
@@ -62,7 +63,8 @@ DIGESTS = {
 }
 
 METHODS = {
-    _DS + "rsa-sha1": Method("rsa", hashes.SHA1(), weak=True),  # noqa: S303 - judged, never trusted by default
+    _MORE + "rsa-md5": Method("rsa", hashes.MD5(), weak=True),  # noqa: S303 - judged, never trusted
+    _DS + "rsa-sha1": Method("rsa", hashes.SHA1(), weak=True),  # noqa: S303 - judged, trusted only where a policy says so
     _MORE + "rsa-sha224": Method("rsa", hashes.SHA224(), weak=True),
     _MORE + "rsa-sha256": Method("rsa", hashes.SHA256()),
     _MORE + "rsa-sha384": Method("rsa", hashes.SHA384()),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import threading
 import warnings
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -20,6 +22,8 @@ from gateway.signatures.structure import Bounds, plain_text
 from gateway.signatures.transforms import decode
 from schemas.verification import Reason
 from schemas.xmldoc import DS, qname
+
+T = TypeVar("T")
 
 _DS11 = "http://www.w3.org/2009/xmldsig11#"
 _CERTIFICATE = qname(DS, "X509Certificate")
@@ -61,7 +65,7 @@ def certificate(der: bytes) -> Certificate:
 
 
 def read(element: etree._Element | None, bounds: Bounds) -> KeyInfo:
-    """Raises Refusal: `signature.malformed`, `.too_many`, `.not_base64`."""
+    """What KeyInfo offers. Raises Refusal `signature.too_many`; whatever else is wrong is in `notes`."""
     certificates: list[Certificate] = []
     values: list[PublicKey] = []
     notes: list[Reason] = []
@@ -69,14 +73,25 @@ def read(element: etree._Element | None, bounds: Bounds) -> KeyInfo:
         return KeyInfo()
     for part in element:
         if part.tag == qname(DS, "X509Data"):
-            certificates += (_certificate(item, notes) for item in part.iterchildren(_CERTIFICATE))
+            certificates += _readable(part.iterchildren(_CERTIFICATE), _certificate, notes)
         elif part.tag == qname(DS, "KeyValue"):
-            values += (_key_value(item) for item in part.iterchildren("{*}*"))
+            values += _readable(part.iterchildren("{*}*"), _key_value, notes)
         elif part.tag == qname(DS, "RetrievalMethod"):
             notes.append(reason("signature.reference_refused", what="RetrievalMethod"))  # never followed
         if len(certificates) > bounds.certificates or len(values) > bounds.certificates:
             raise Refusal("signature.too_many", what="KeyInfo", limit=bounds.certificates)
     return KeyInfo(tuple(certificates), tuple(values), tuple(notes))
+
+
+def _readable(
+    elements: Iterable[etree._Element], read_one: Callable[[etree._Element, list[Reason]], T], notes: list[Reason]
+) -> Iterator[T]:
+    """What cannot be read is noted and left out: another key beside it may still tell whether the value holds."""
+    for element in elements:
+        try:
+            yield read_one(element, notes)
+        except Refusal as refusal:
+            notes.append(refusal.reason)
 
 
 def _certificate(element: etree._Element, notes: list[Reason]) -> Certificate:
@@ -97,7 +112,7 @@ def _public_key(parsed: x509.Certificate) -> PublicKey | None:
     return key if isinstance(key, (rsa.RSAPublicKey, ec.EllipticCurvePublicKey, dsa.DSAPublicKey)) else None
 
 
-def _key_value(element: etree._Element) -> PublicKey:
+def _key_value(element: etree._Element, _notes: list[Reason]) -> PublicKey:
     try:
         if element.tag == qname(DS, "RSAKeyValue"):
             return rsa.RSAPublicNumbers(_number(element, DS, "Exponent"), _number(element, DS, "Modulus")).public_key()

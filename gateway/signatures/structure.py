@@ -141,7 +141,7 @@ def read(element: etree._Element, bounds: Bounds) -> Signature:
         signed_info=signed_info,
         canonicalization=CANONICALIZATIONS[c14n.get("Algorithm", "")],
         prefixes=transforms.inclusive_prefixes(c14n),
-        method=None if len(method) else METHODS.get(method.get("Algorithm", "")),
+        method=None if _has_elements(method) else METHODS.get(method.get("Algorithm", "")),
         method_name=str(method.get("Algorithm"))[:120],
         references=tuple(_reference(item, bounds, notes) for item in references),
         value_element=value,
@@ -150,6 +150,10 @@ def read(element: etree._Element, bounds: Bounds) -> Signature:
         objects=objects,
         notes=tuple(notes),
     )
+
+
+def _has_elements(element: etree._Element) -> bool:
+    return any(isinstance(child.tag, str) for child in element)
 
 
 def plain_text(element: etree._Element, notes: list[Reason] | None = None) -> str:
