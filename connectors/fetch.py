@@ -25,10 +25,10 @@ class FetchConnector:
     def check(self) -> None:
         """There is nobody to call."""
 
-    def find(self, key: str) -> str | None:
+    def find(self, key: str) -> str | None:  # noqa: ARG002 - the protocol's name
         """Whether the office has it, only the office can say. Raises: LookUpFailed."""
         raise LookUpFailed(reason="the office fetches; it cannot be asked")
 
-    def deliver(self, record: CaseRecord, key: str, steps: Steps) -> Outcome:
+    def deliver(self, record: CaseRecord, key: str, steps: Steps) -> Outcome:  # noqa: ARG002
         """The engine never calls this (`capabilities.fetched`); surely nothing was sent."""
         return outcome("fetch.nothing_sent")

@@ -99,6 +99,9 @@ def _claim(delivery_id: UUID, tools: Tools) -> _Try | None:
         office = _office(known.tenant, known.connector, tools)
         lease_s = tools.config.gateway.worker.lease_s
         if isinstance(office, Office):
+            if office.connector.capabilities.fetched:
+                _leave_for_fetch(transaction, delivery_id)
+                return None
             lease_s = max(lease_s, office.longest_s + _MARGIN_S)
             until = admission.not_before(transaction, known, office, lease_s)
             if until is not None:
@@ -119,6 +122,13 @@ def _claim(delivery_id: UUID, tools: Tools) -> _Try | None:
         if isinstance(office, Unreachable):
             return _Try(claim, lease, circuit, None, office)
         return _Try(claim, lease, circuit, office, _record(transaction, claim, office, tools))
+
+
+def _leave_for_fetch(transaction: Connection, delivery_id: UUID) -> None:
+    """The office comes for it: due, without a time, until its acknowledgement delivers it (operations.exchange)."""
+    submission_id = deliveries.leave_for_fetch(transaction, delivery_id)
+    if submission_id is not None:
+        events.append(transaction, submission_id, "waits_for_fetch", delivery=str(delivery_id))
 
 
 def _doubt(office: Office | Unreachable) -> dict[str, Any]:

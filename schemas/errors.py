@@ -21,6 +21,7 @@
     ├── ConfigError                  configuration is missing or wrong; carries every problem found
     ├── ConnectorError               a connector is unknown or its options are wrong
     ├── AnswerError                  an answer to a citizen cannot be made: a template, its data, or its step
+    ├── ApiRefused                   a back office's request over REST is not answered with what it asked for
     └── OperationRefused             an operator asked for what the state does not allow
 
 Each class has a stable `code`: stored, searched, documented. The Polish text shown to a person is looked up by it
@@ -176,3 +177,9 @@ class OperationRefused(BramaError):
     """The state of what was named does not allow the operation."""
 
     code = "operation.refused"
+
+
+class ApiRefused(BramaError):
+    """A request over REST is refused. Codes: `api.*`; the table of statuses is gateway/web/api/problems.py."""
+
+    code = "api.request_invalid"

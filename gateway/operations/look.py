@@ -100,7 +100,7 @@ class DeliveryView:
     attempts: tuple[Attempt, ...]
     steps: tuple[StepView, ...]
     in_doubt: bool
-    parked: str | None  # order | pause
+    parked: str | None  # order | pause | fetch (the office comes for it)
     details: dict[str, str]
 
     def to_json(self) -> dict[str, Any]:

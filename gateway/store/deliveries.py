@@ -242,6 +242,16 @@ def postpone(connection: Connection, delivery_id: UUID, until: datetime) -> None
     )
 
 
+def leave_for_fetch(connection: Connection, delivery_id: UUID) -> UUID | None:
+    """Nobody tries it until its office has come for it; its submission's id, None if it was not due."""
+    return connection.execute(
+        update(t.delivery)
+        .where(D.id == delivery_id, D.state.in_(_OPEN), D.due_at <= func.now())
+        .values(state="due", due_at=None, woken_at=None, parked="fetch", updated_at=func.now())
+        .returning(D.submission_id)
+    ).scalar()
+
+
 def intend(connection: Connection, delivery_id: UUID, name: str, fence: int, lease_s: float) -> bool:
     """Record that the step is about to be taken and hold the delivery longer; False if it is held no more."""
     if not renew(connection, delivery_id, fence, lease_s):

@@ -94,7 +94,7 @@ def unpark(connection: Connection) -> list[UUID]:
                 UPDATE delivery SET parked = NULL, due_at = now(), woken_at = NULL
                  WHERE id IN (
                     SELECT d.id FROM delivery d
-                     WHERE d.parked IS NOT NULL AND d.state IN ('due', 'waiting', 'unsettled')
+                     WHERE d.parked <> 'fetch' AND d.state IN ('due', 'waiting', 'unsettled')
                        AND (d.order_key IS NULL OR NOT EXISTS (
                              SELECT 1 FROM delivery e WHERE e.order_key = d.order_key AND e.sequence < d.sequence
                                                         AND e.state NOT IN ('delivered', 'set_aside')))

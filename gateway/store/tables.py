@@ -215,7 +215,7 @@ delivery = Table(
     _time("lease_until"),
     _time("due_at"),
     _time("woken_at"),
-    Column("parked", Text),  # order | pause
+    Column("parked", Text),  # order | pause | fetch
     Column("in_doubt", Boolean, nullable=False, server_default=false()),
     Column("repeat", Text),  # of the connector at the last claim: recovery needs no connector
     Column("settle_s", Double),

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import anyio
 import structlog
-from anyio import CapacityLimiter, Semaphore, to_thread
+from anyio import CapacityLimiter, to_thread
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 
@@ -22,7 +20,8 @@ from gateway.config import GatewayConfig
 from gateway.transport import soap, wire
 from gateway.transport.contract import SCHEMA_FILE, Contract
 from gateway.transport.faults import fault_of
-from schemas.errors import BodyTooLarge, BramaError, EnvelopeUnreadable, IntakeRefused
+from gateway.web.intake import Intake
+from schemas.errors import BramaError, EnvelopeUnreadable
 from schemas.ids import sha256
 from schemas.submission import Answer, Envelope
 
@@ -35,13 +34,13 @@ log = structlog.get_logger()
 class PushEndpoint:
     """One URL: POST takes a document, GET ?wsdl and ?xsd=… show the contract."""
 
-    def __init__(self, accept: Callable[[Envelope], Answer], config: GatewayConfig) -> None:
+    def __init__(self, accept: Callable[[Envelope], Answer], config: GatewayConfig, intake: Intake) -> None:
         self._accept = accept
+        self._intake = intake
         self._http = config.http
         self._push = config.push
         self._reader = wire.PushReader(config.push, config.http.max_body_bytes)
         self._contract = Contract(config.push)
-        self._turns = Semaphore(config.http.concurrency)  # taken before a body is read: memory stays bounded
         self._threads = CapacityLimiter(config.http.concurrency)
 
     async def get(self, request: Request) -> Response:
@@ -58,8 +57,8 @@ class PushEndpoint:
         started = time.monotonic()
         seen: dict[str, Any] = {"caller": request.client.host if request.client else None}
         try:
-            async with self._turn():
-                raw = await self._body(request, seen)
+            async with self._intake.turn():
+                raw = await self._intake.body(request)
                 given = await to_thread.run_sync(self._handled, raw, request.headers, seen, limiter=self._threads)
         except ClientDisconnect:
             log.warning("push_interrupted", **seen)
@@ -71,42 +70,11 @@ class PushEndpoint:
         log.info("push_answered", status=given.code, took_ms=round((time.monotonic() - started) * 1000), **seen)
         return Response(wire.answer(given, self._push), media_type=XML)
 
-    @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        """Wait for one of the places; a caller that would wait too long is told to come back."""
-        try:
-            with anyio.fail_after(self._http.queue_wait_s):
-                await self._turns.acquire()
-        except TimeoutError as error:
-            raise IntakeRefused("intake.busy") from error
-        try:
-            yield
-        finally:
-            self._turns.release()
-
     def _handled(self, raw: bytes, headers: Mapping[str, str], seen: dict[str, Any]) -> Answer:
         """In a thread: octets to envelope to answer."""
         seen |= {"size_bytes": len(raw), "sha256": sha256(raw)}
         _check_content_type(headers)
         return self._accept(self._reader.read(raw, seen["caller"]))
-
-    async def _body(self, request: Request, seen: dict[str, Any]) -> bytes:
-        limit = self._http.max_body_bytes
-        declared = request.headers.get("content-length", "")
-        if declared.isdigit() and int(declared) > limit:
-            raise BodyTooLarge(size_bytes=int(declared), limit_bytes=limit)
-        chunks, size = [], 0
-        try:
-            with anyio.fail_after(self._http.body_timeout_s):
-                async for chunk in request.stream():
-                    size += len(chunk)
-                    if size > limit:
-                        raise BodyTooLarge(size_bytes=size, limit_bytes=limit)
-                    chunks.append(chunk)
-        except TimeoutError as error:
-            seen["size_bytes"] = size
-            raise IntakeRefused("intake.body_timeout", timeout_s=self._http.body_timeout_s) from error
-        return b"".join(chunks)
 
     def _refused(self, error: BramaError, seen: dict[str, Any]) -> Response:
         kind = fault_of(error)

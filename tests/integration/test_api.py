@@ -1,0 +1,354 @@
+"""What a back office does over REST: list, open, fetch files, acknowledge; and what no other gmina's key can."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+import requests
+
+from gateway import sweep
+from gateway.simulate.writing import File
+from schemas.api import Scope
+from tests.apis import Client, a_client, a_key, serving
+from tests.builders import OTHER_MAILBOX, OTHER_TERYT, TERYT, a_signed_document, an_envelope
+from tests.gateways import Gateway, a_gateway
+
+FILES = (File("mapa działki.pdf", b"%PDF-1.4 plan"), File("zdjęcie.png", b"\x89PNG\r\n\x1a\n0000"))
+
+FETCHING = """
+[connector.fetching]
+kind = "fetch"
+"""
+FETCH_ROUTE = """
+[[route]]
+form = "2013/12/12/1410"
+connector = "fetching"
+"""
+
+
+@pytest.fixture
+def client(gateway: Gateway) -> Iterator[Client]:
+    with a_client(gateway) as made:
+        yield made
+
+
+def code(answer: requests.Response) -> tuple[int, str]:
+    """Status and code of a problem, which must look like one."""
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    said = answer.json()
+    assert said["status"] == answer.status_code
+    assert said["message_pl"]
+    assert said["message_en"]
+    return answer.status_code, said["code"]
+
+
+def a_processed(gateway: Gateway, **letter: object) -> tuple[bytes, str]:
+    """A letter that became a case: its bytes and id."""
+    document = a_signed_document("letter", **letter)  # type: ignore[arg-type]
+    submission = gateway.receive(document)
+    gateway.work_until_quiet()
+    return document, str(submission.id)
+
+
+def test_a_case_is_listed_and_opened_with_all_that_belongs_to_it(gateway: Gateway, client: Client):
+    document, case = a_processed(gateway, files=FILES)
+
+    (page,) = client.pages()
+    (item,) = page["items"]
+    assert (item["id"], item["kind"], item["version"]) == (case, "general_letter", 1)
+    assert item["sha256"] == hashlib.sha256(document).hexdigest()
+
+    answer = client.get(f"/cases/{case}")
+    shown = answer.json()
+    assert shown["case"]["schema"] == "case/1"
+    assert shown["tenant"] == TERYT
+    assert [one["file_name"] for one in shown["attachments"]] == [file.name for file in FILES]
+    assert [(one["kind"], one["origin"]) for one in shown["receipts"]] == [("UPP", "own")]
+    assert shown["acknowledgement"] is None
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_the_original_octets_come_with_their_digest_as_etag(gateway: Gateway, client: Client):
+    document, case = a_processed(gateway)
+    answer = client.get(f"/cases/{case}/document")
+    assert answer.content == document
+    etag = f'"{hashlib.sha256(document).hexdigest()}"'
+    assert answer.headers["ETag"] == etag
+    assert answer.headers["Content-Disposition"].startswith("attachment;")
+    for told in (etag, f"W/{etag}", f'"other", {etag}', "*"):
+        again = client.get(f"/cases/{case}/document", headers={"If-None-Match": told})
+        assert (again.status_code, again.content) == (304, b"")
+    assert client.get(f"/cases/{case}/document", headers={"If-None-Match": '"other"'}).status_code == 200
+
+
+def test_receipt_and_attachments_are_fetched_one_by_one(gateway: Gateway, client: Client):
+    _, case = a_processed(gateway, files=FILES)
+    receipt = client.get(f"/cases/{case}/receipt")
+    assert b"UPO" in receipt.content
+    assert receipt.headers["ETag"] == f'"{hashlib.sha256(receipt.content).hexdigest()}"'
+    shown = client.get(f"/cases/{case}").json()
+    fetched = [client.get(one["href"].removeprefix("/api/v1")) for one in shown["attachments"]]
+    assert [one.content for one in fetched] == [file.content for file in FILES]
+    assert code(client.get(f"/cases/{case}/attachments/99")) == (404, "api.not_found")
+
+
+def test_pages_follow_each_other_and_the_last_cursor_goes_on(gateway: Gateway, client: Client):
+    cases = [a_processed(gateway)[1] for _ in range(3)]
+    pages = list(client.pages(limit="2"))
+    assert [[item["id"] for item in page["items"]] for page in pages] == [cases[:2], cases[2:]]
+    _, later = a_processed(gateway)
+    new = client.get("/cases", params={"cursor": pages[-1]["cursor"]}).json()
+    assert [item["id"] for item in new["items"]] == [later]
+
+
+def test_acknowledging_is_kept_once_with_the_offices_number(gateway: Gateway, client: Client):
+    _, case = a_processed(gateway)
+    first, again = client.acknowledge(case, "OR.123.2026"), client.acknowledge(case, "OR.123.2026")
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert first.json() == again.json()
+    assert first.json()["reference"] == "OR.123.2026"
+    other = client.acknowledge(case, "OR.999.2026")
+    assert code(other) == (409, "api.acknowledged_otherwise")
+    assert client.get(f"/cases/{case}").json()["acknowledgement"] == first.json()
+    (page,) = client.pages()
+    assert page["items"][0]["reference"] == "OR.123.2026"
+    assert next(client.pages(unacknowledged="true"))["items"] == []
+
+
+def test_an_acknowledgement_is_one_event_without_the_offices_words(gateway: Gateway, client: Client):
+    submission = gateway.receive(a_signed_document("letter"))
+    gateway.work_until_quiet()
+    for _ in range(2):
+        client.call("POST", f"/cases/{submission.id}/acknowledge")
+    assert gateway.words(submission).count("acknowledged") == 1
+
+
+def test_an_office_that_fetches_has_the_case_delivered_by_acknowledging(database, tmp_path):
+    gateway = a_gateway(database, tmp_path, more=FETCHING, routes=FETCH_ROUTE)
+    submission = gateway.receive(a_signed_document("letter"))
+    gateway.work_until_quiet()
+    assert gateway.states(submission) == ["due"]  # nobody tries it, nobody gives it up
+    assert gateway.attempts(submission) == []
+    assert "waits_for_fetch" in gateway.words(submission)
+
+    with a_client(gateway) as client:
+        client.acknowledge(str(submission.id), "WOD.7")
+
+    (delivery,) = gateway.deliveries(submission)
+    assert (delivery.state.value, delivery.reference) == ("delivered", "WOD.7")
+
+
+def test_an_office_may_acknowledge_before_a_worker_has_looked(database, tmp_path):
+    gateway = a_gateway(database, tmp_path, more=FETCHING, routes=FETCH_ROUTE)
+    submission = gateway.receive(a_signed_document("letter"))
+    assert gateway.work_one()  # processed; the delivery's wake-up is still in the queue
+    with a_client(gateway) as client:
+        client.acknowledge(str(submission.id))
+    gateway.work_until_quiet()
+    assert gateway.states(submission) == ["delivered"]
+    assert gateway.attempts(submission) == []
+
+
+def test_what_waits_to_be_fetched_is_not_woken_by_the_sweep(database, tmp_path):
+    gateway = a_gateway(database, tmp_path, more=FETCHING, routes=FETCH_ROUTE)
+    submission = gateway.receive(a_signed_document("letter"))
+    gateway.work_until_quiet()
+    assert sweep.sweep(gateway.tools) == 0
+    assert gateway.words(submission).count("waits_for_fetch") == 1
+
+
+def test_held_test_and_rejected_documents_are_no_cases(gateway: Gateway, client: Client):
+    for envelope in (
+        an_envelope(a_signed_document("unknown")),
+        an_envelope(a_signed_document("letter"), is_test=True),
+        an_envelope(a_signed_document("return", broken="content")),
+    ):
+        submission = gateway.receive(envelope)
+        gateway.work_until_quiet()
+        assert code(client.get(f"/cases/{submission.id}")) == (404, "api.not_found")
+    assert next(client.pages())["items"] == []
+
+
+# ---- isolation ----
+
+OF_ONE_CASE = ("", "/document", "/receipt", "/attachments/1")
+
+
+@pytest.mark.parametrize("path", OF_ONE_CASE)
+def test_another_gminas_case_looks_like_one_that_never_was(gateway: Gateway, client: Client, path: str):
+    theirs = gateway.receive(a_signed_document("letter", files=FILES), mailbox=OTHER_MAILBOX)
+    gateway.work_until_quiet()
+    with serving(gateway) as base:
+        owner = Client(base, a_key(gateway, OTHER_TERYT))
+        assert owner.get(f"/cases/{theirs.id}{path}").status_code == 200
+
+    foreign, absent = client.get(f"/cases/{theirs.id}{path}"), client.get(f"/cases/{uuid4()}{path}")
+    assert code(foreign) == (404, "api.not_found")
+    assert (foreign.content, dict(foreign.headers, date="")) == (absent.content, dict(absent.headers, date=""))
+
+
+def test_another_gminas_case_cannot_be_acknowledged(gateway: Gateway, client: Client):
+    theirs = gateway.receive(a_signed_document("letter"), mailbox=OTHER_MAILBOX)
+    gateway.work_until_quiet()
+    assert code(client.acknowledge(str(theirs.id), "X")) == (404, "api.not_found")
+    assert "acknowledged" not in gateway.words(theirs)
+
+
+def test_a_key_lists_its_own_gmina_whatever_it_asks_for(gateway: Gateway, client: Client):
+    gateway.receive(a_signed_document("letter"), mailbox=OTHER_MAILBOX)
+    gateway.work_until_quiet()
+    assert next(client.pages())["items"] == []
+    for other in (OTHER_TERYT, "9999999"):
+        assert code(client.get("/cases", params={"tenant": other})) == (404, "api.not_found")
+    assert client.get("/cases", params={"tenant": TERYT}).status_code == 200
+
+
+def test_another_gminas_submission_and_receipt_are_not_there(gateway: Gateway, client: Client):
+    with serving(gateway) as base:
+        other = Client(base, a_key(gateway, OTHER_TERYT))
+        theirs = other.submit(a_signed_document("letter")).json()["id"]
+        assert other.get(f"/submissions/{theirs}").status_code == 200
+    for path in (f"/submissions/{theirs}", f"/submissions/{theirs}/receipt"):
+        assert code(client.get(path)) == (404, "api.not_found")
+
+
+# ---- keys ----
+
+
+def test_without_a_valid_key_nothing_is_said(gateway: Gateway, client: Client):
+    _, case = a_processed(gateway)
+    good = client.key
+    wrong = good[:-1] + ("A" if good[-1] != "A" else "B")
+    for key in ("", "brama", wrong, good.replace("brama_", "brama_ff", 1), good + "x"):
+        for path in ("/cases", f"/cases/{case}", f"/cases/{uuid4()}"):
+            answer = Client(client.base, key).get(path)
+            assert code(answer) == (401, "api.key_invalid" if key else "api.key_missing")
+            assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("header", ["", "Basic YTpi", "Bearer", "Bearer "])
+def test_other_ways_to_sign_in_are_none(client: Client, header: str):
+    answer = requests.get(f"{client.base}/api/v1/cases", headers={"Authorization": header}, timeout=10)
+    assert code(answer) == (401, "api.key_missing")
+
+
+NEEDED = [
+    ("GET", "/cases", Scope.READ),
+    ("GET", "/cases/{id}", Scope.READ),
+    ("GET", "/cases/{id}/document", Scope.READ),
+    ("GET", "/cases/{id}/receipt", Scope.READ),
+    ("GET", "/cases/{id}/attachments/1", Scope.READ),
+    ("POST", "/cases/{id}/acknowledge", Scope.ACKNOWLEDGE),
+    ("POST", "/submissions", Scope.SUBMIT),
+    ("GET", "/submissions/{id}", Scope.SUBMIT),
+    ("GET", "/submissions/{id}/receipt", Scope.SUBMIT),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "needed"), NEEDED)
+def test_a_key_without_the_scope_is_refused_before_anything_is_looked_up(gateway: Gateway, method, path, needed):
+    _, case = a_processed(gateway)
+    others = tuple(scope for scope in Scope if scope is not needed)
+    with serving(gateway) as base:
+        client = Client(base, a_key(gateway, scopes=others))
+        for one in (case, str(uuid4())):
+            assert code(client.call(method, path.format(id=one))) == (403, "api.scope_missing")
+
+
+def test_a_key_that_is_too_fast_waits_and_others_do_not(gateway: Gateway):
+    with serving(gateway, rate_per_s=0.5, burst=2) as base:
+        fast, other = Client(base, a_key(gateway)), Client(base, a_key(gateway))
+        answers = [fast.get("/cases") for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [200, 200, 429]
+        assert code(answers[-1]) == (429, "api.too_many")
+        assert 1 <= int(answers[-1].headers["Retry-After"]) <= 2
+        assert other.get("/cases").status_code == 200
+
+
+def test_who_keeps_guessing_keys_is_stopped(client: Client):
+    stranger = Client(client.base, "brama_" + "0" * 16 + "_" + "A" * 43)
+    statuses = [stranger.get("/cases").status_code for _ in range(22)]
+    assert statuses[0] == 401
+    assert statuses[-1] == 429
+
+
+# ---- refusals ----
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"cursor": "1"},
+        {"cursor": "c-1"},
+        {"limit": "0"},
+        {"limit": "501"},
+        {"limit": "ten"},
+        {"since": "yesterday"},
+        {"since": "2026-02-03T10:00:00"},  # no zone
+        {"since": "1700000000"},
+        {"unacknowledged": "1"},
+        {"tenant": "x"},
+        {"sinse": "2026-02-03T10:00:00Z"},
+        {"limit": ["1", "2"]},
+    ],
+)
+def test_a_wrong_parameter_is_named(client: Client, query):
+    answer = client.get("/cases", params=query)
+    assert code(answer) == (400, "api.request_invalid")
+    assert answer.json()["problems"][0].startswith(next(iter(query)))
+
+
+def test_a_cursor_from_a_list_that_is_gone_is_told_so(client: Client):
+    assert code(client.get("/cases", params={"cursor": "c5"})) == (410, "api.cursor_ahead")
+
+
+@pytest.mark.parametrize("path", ["/cases/1", "/cases/" + "z" * 36, "/cases/", "/nothing", "/cases/%00"])
+def test_what_is_no_path_of_ours_is_not_there(client: Client, path: str):
+    assert code(client.get(path)) == (404, "api.not_found")
+
+
+def test_a_method_that_is_not_there_is_told_which_are(client: Client):
+    answer = client.call("DELETE", "/cases")
+    assert code(answer) == (405, "api.method_not_allowed")
+    assert "GET" in answer.headers["Allow"]
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "expected"),
+    [
+        (b"{", "application/json", (400, "api.request_invalid")),
+        (b'{"reference": ""}', "application/json", (400, "api.request_invalid")),
+        (b'{"reference": "a\\u0000"}', "application/json", (400, "api.request_invalid")),
+        (b'{"reference": "\\ud800"}', "application/json", (400, "api.request_invalid")),
+        (b'{"referense": "1"}', "application/json", (400, "api.request_invalid")),
+        (b"reference=1", "application/x-www-form-urlencoded", (415, "api.content_type")),
+        (b"{" * 20_000, "application/json", (413, "intake.body_too_large")),
+    ],
+)
+def test_a_wrong_acknowledgement_changes_nothing(gateway: Gateway, client: Client, body, kind, expected):
+    _, case = a_processed(gateway)
+    answer = client.call("POST", f"/cases/{case}/acknowledge", data=body, headers={"Content-Type": kind})
+    assert code(answer) == expected
+    assert client.get(f"/cases/{case}").json()["acknowledgement"] is None
+
+
+def test_the_title_is_in_the_callers_language(client: Client):
+    polish = client.get("/cases/1").json()
+    english = client.get("/cases/1", headers={"Accept-Language": "en-GB,en"}).json()
+    assert polish["title"] == polish["message_pl"]
+    assert english["title"] == polish["message_en"]
+
+
+def test_a_browser_of_another_site_gets_no_leave(client: Client):
+    answer = client.get("/cases", headers={"Origin": "https://elsewhere.example"})
+    assert not [name for name in answer.headers if name.lower().startswith("access-control-")]
+    assert client.call("OPTIONS", "/cases").status_code == 405
+
+
+def test_without_the_setting_there_is_no_interface(gateway: Gateway):
+    with serving(gateway, enabled=False) as base:
+        assert requests.get(f"{base}/api/v1/cases", timeout=10).status_code == 404
