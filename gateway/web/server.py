@@ -13,6 +13,7 @@ from gateway.config import GatewayConfig, HttpConfig
 from schemas.submission import Answer, Envelope
 
 from .health import Health
+from .intake import Intake
 from .push import PushEndpoint
 
 KEEP_ALIVE_S = 5  # also how long the rest of a refused body is thrown away, so that the caller reads the refusal
@@ -29,7 +30,7 @@ def application(
     Args: accept: keeps one envelope and says what to answer; called in a thread, raises BramaError to refuse.
           ready: raises BramaError while documents cannot be kept. further: routes of other parts of the service.
     """
-    push, health = PushEndpoint(accept, config), Health(ready)
+    push, health = PushEndpoint(accept, config, Intake(config.http)), Health(ready)
     return Starlette(
         routes=[
             Route(config.http.push_path, push.get, methods=["GET"]),
