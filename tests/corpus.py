@@ -128,7 +128,7 @@ def _algorithms() -> Iterator[tuple[str, bytes]]:
         family = "rsa" if kind.startswith("rsa") else "ecdsa"
         method_uri = f"http://www.w3.org/2001/04/xmldsig-more#{family}-sha256"
         yield f"key/{kind}", sign(DOCUMENTS["plain"], Recipe(method=method_uri, identity=made[kind]))
-    for uri in DIGESTS:
+    for uri in (uri for uri, digest in DIGESTS.items() if digest.name != "md5"):  # the JDK does not judge MD5
         yield f"digest/{uri}", sign(DOCUMENTS["plain"], Recipe(targets=(Target(digest=uri),)))
 
 
