@@ -1,7 +1,8 @@
 """May this certificate be believed for a signature that existed at a stated time? Path, validity, use, revocation.
 
-The path is built and checked by pyhanko-certvalidator as of the proof of existence (shell model: every certificate
-must be valid then); revocation is weighed by `revocation.status_of`. Indications follow ETSI EN 319 102-1 clause 5.
+Paths are built by `chains`, held against RFC 5280 by `rules` (pyhanko-certvalidator) as of the proof of existence
+(shell model: every certificate must be valid then), and revocation is weighed by `revocation`. Indications follow ETSI
+EN 319 102-1 clause 5.
 """
 
 from __future__ import annotations
@@ -11,17 +12,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from pyhanko_certvalidator.errors import (
-    DisallowedAlgorithmError,
-    ExpiredError,
-    NotYetValidError,
-    ValidationError,
-)
-from pyhanko_certvalidator.validate import async_validate_path
 
-from gateway.trust.chains import Chain, asn1, chains, context, run
+from gateway.trust.chains import Chain, chains
 from gateway.trust.revocation import Evidence, status_of
+from gateway.trust.rules import all_valid_at, broken_rule
 from gateway.trust.verdict import (
     Anchor,
     AnchorNote,
@@ -38,6 +34,11 @@ from schemas.verification import Indication, Reason
 
 _DEFAULT_POLICY = PathPolicy()
 _NO_EVIDENCE = RevocationEvidence()
+_BROKEN = {
+    "trust.algorithm_weak": "CRYPTO_CONSTRAINTS_FAILURE",
+    "trust.chain_invalid": "CHAIN_CONSTRAINTS_FAILURE",
+    "trust.certificate_unreadable": "CERTIFICATE_CHAIN_GENERAL_FAILURE",
+}
 _RANK = {Indication.PASSED: 0, Indication.FAILED: 1, Indication.INDETERMINATE: 2}
 
 
@@ -81,12 +82,8 @@ def judge(
         raise ValueError("times must be aware")
     parsed = Evidence.parse(evidence)
     asked = _Question(certificate, at, poe or at, created_after, parsed, evidence, policy)
-    try:
-        found = [*chains(certificate, intermediates, anchors, policy=policy, extra=parsed.certificates)]
-    except (ValueError, TypeError, KeyError):
-        return _general_failure(asked)
     best: TrustVerdict | None = None
-    for chain in found:
+    for chain in chains(certificate, intermediates, anchors, policy=policy, extra=parsed.certificates):
         verdict = _judge_chain(asked, chain)
         if verdict.passed:
             return verdict
@@ -144,33 +141,25 @@ def _time_problem(asked: _Question, chain: Chain) -> TrustVerdict | None:
 def _use_problem(asked: _Question) -> TrustVerdict | None:
     """What the signer's certificate was made for. Without KeyUsage every use is allowed (RFC 5280)."""
     certificate, policy = asked.certificate, asked.policy
-    weak = _because("trust.key_weak", certificate)
-    key = certificate.public_key()
-    if isinstance(key, rsa.RSAPublicKey):
-        if key.key_size < policy.min_rsa_bits:
-            return _indeterminate(asked, "CRYPTO_CONSTRAINTS_FAILURE", weak)
-    elif not isinstance(key, ec.EllipticCurvePublicKey) or key.key_size < 256:
-        return _indeterminate(asked, "CRYPTO_CONSTRAINTS_FAILURE", weak)
-    if not (_usage_fits(certificate, policy) and _extended_usage_fits(certificate, policy)):
+    if not _key_fits(certificate, policy):
+        return _indeterminate(asked, "CRYPTO_CONSTRAINTS_FAILURE", _because("trust.key_weak", certificate))
+    try:
+        fits = _usage_fits(certificate, policy) and _extended_usage_fits(certificate, policy)
+    except ValueError:
+        code = "trust.certificate_unreadable"
+        return _indeterminate(asked, _BROKEN[code], _because(code, certificate))
+    if not fits:
         return _indeterminate(asked, "CHAIN_CONSTRAINTS_FAILURE", _because("trust.usage", certificate))
     return None
 
 
 def _path_problem(asked: _Question, chain: Chain) -> TrustVerdict | None:
-    """RFC 5280 path validation by the library, at the proof of existence and without revocation."""
-    checking = context([asn1(chain.anchor.certificate)], [], asked.poe)
+    """The rules of RFC 5280 as of the proof of existence, without revocation."""
     leaf = asked.certificate
-    try:
-        run(async_validate_path(checking, chain.path))
-    except (ExpiredError, NotYetValidError):  # the signer's own validity is already known to fit
+    if not all_valid_at(chain.certificates, asked.poe):  # the signer's own validity is already known to fit
         return _indeterminate(asked, "OUT_OF_BOUNDS_NO_POE", _because("trust.authority_out_of_bounds", leaf))
-    except DisallowedAlgorithmError:
-        return _indeterminate(asked, "CRYPTO_CONSTRAINTS_FAILURE", _because("trust.algorithm_weak", leaf))
-    except ValidationError:
-        return _indeterminate(asked, "CHAIN_CONSTRAINTS_FAILURE", _because("trust.chain_invalid", leaf))
-    except (ValueError, TypeError, KeyError):  # an extension that cannot be parsed
-        return _general_failure(asked)
-    return None
+    code = broken_rule(chain.certificates)
+    return None if code is None else _indeterminate(asked, _BROKEN[code], _because(code, leaf))
 
 
 def _weigh(asked: _Question, chain: Chain) -> TrustVerdict:
@@ -258,11 +247,6 @@ def _with_chain(verdict: TrustVerdict, chain: Chain) -> TrustVerdict:
     return replace(verdict, chain=tuple(der(item) for item in chain.certificates), anchor=note)
 
 
-def _general_failure(asked: _Question) -> TrustVerdict:
-    unreadable = _because("trust.certificate_unreadable", asked.certificate)
-    return _indeterminate(asked, "CERTIFICATE_CHAIN_GENERAL_FAILURE", unreadable)
-
-
 def _indeterminate(asked: _Question, sub_indication: str, *reasons: Reason) -> TrustVerdict:
     return _verdict(asked, Indication.INDETERMINATE, sub_indication, reasons)
 
@@ -299,13 +283,21 @@ def _shown(moment: datetime | None) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else ""
 
 
+def _key_fits(certificate: x509.Certificate, policy: PathPolicy) -> bool:
+    try:
+        key = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return False
+    if isinstance(key, rsa.RSAPublicKey):
+        return key.key_size >= policy.min_rsa_bits
+    return isinstance(key, ec.EllipticCurvePublicKey) and key.key_size >= 256
+
+
 def _usage_fits(certificate: x509.Certificate, policy: PathPolicy) -> bool:
     try:
         usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
     except x509.ExtensionNotFound:
         return True
-    except ValueError:
-        return False
     return any(getattr(usage, name) for name in policy.usages)
 
 
@@ -314,6 +306,6 @@ def _extended_usage_fits(certificate: x509.Certificate, policy: PathPolicy) -> b
         return True
     try:
         usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except (x509.ExtensionNotFound, ValueError):
+    except x509.ExtensionNotFound:
         return False
     return any(purpose.dotted_string == policy.extended_usage for purpose in usage)

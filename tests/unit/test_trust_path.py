@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from datetime import datetime
 
@@ -184,3 +185,23 @@ def test_every_reason_given_has_a_text(w: World) -> None:
     verdicts = [ask(w), ask(w, RevocationEvidence()), ask(w, chain=())]
     assert all(code in known for verdict in verdicts for code in codes(verdict))
     assert replace(verdicts[0], reasons=()) == verdicts[0]
+
+
+def test_cross_signed_look_alikes_end_in_bounded_work(w: World) -> None:
+    # each is issued by every other: unbounded, the paths through them would be countless
+    name = pki.name("TEST Krąg", "TEST")
+    makers = [pki.Identity(w.root.certificate, pki.new_key("p256"), w.root.certificate) for _ in range(6)]
+    circle = [_signed_by(maker, name, own.key) for maker in makers for own in makers]
+    leaf = _signed_by(makers[0], name, pki.new_key("p256"))
+
+    started = time.process_time()
+    verdict = ask(w, certificate=leaf, chain=circle)
+
+    assert verdict.sub_indication == "NO_CERTIFICATE_CHAIN_FOUND"
+    assert time.process_time() - started < 5  # a wide margin: the point is that it ends
+
+
+def _signed_by(maker: pki.Identity, name: x509.Name, key: pki.PrivateKey) -> x509.Certificate:
+    builder = pki._builder(name, name, key, T)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    return pki._sign(builder, key, maker).certificate
