@@ -27,7 +27,6 @@ from gateway.answers.templates import Templates
 from gateway.simulate.ledger import Ledger, queries, year_of_dues
 from gateway.simulate.offices import staging
 from gateway.simulate.people import nrb, person
-from gateway.store.embedded import embedded
 from schemas.answers import Dues
 from schemas.case_parts import Party
 from schemas.ids import sha256
@@ -42,19 +41,18 @@ SILENT = Held("answers.ledger_silent")
 PAID = Request(Wanted.NO_ARREARS, Fee(Decimal(21), Decimal(21), ("1",)))
 
 
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with embedded(tmp_path_factory.mktemp("pg")) as plain:
-        made = plain.replace("postgresql://", "postgresql+psycopg://", 1)
-        staging.create(made)
-        Ledger(made).create()
-        yield made
+@pytest.fixture
+def url(database_url: str) -> str:
+    """An office's database: the staging tables and a ledger beside them."""
+    made = database_url.replace("postgresql://", "postgresql+psycopg://", 1)
+    staging.create(made)
+    return made
 
 
 @pytest.fixture
 def ledger(url: str) -> Ledger:
     made = Ledger(url)
-    made.empty()
+    made.create()
     return made
 
 
