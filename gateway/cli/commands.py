@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import channels, demo, documents, forms, operate, service
+from gateway.cli import channels, demo, documents, forms, measure, operate, service, trust
 
 app = typer.Typer(
     name="brama",
@@ -48,9 +48,13 @@ app.command("verify")(documents.verify)
 app.command("validate")(documents.validate)
 app.command("map")(documents.map_)
 app.command("show")(forms.show)
+app.command("bench")(measure.bench)
+app.command("faults")(measure.faults)
 app.command("replay")(operate.replay)
 app.add_typer(operate.submissions, name="submissions")
 app.add_typer(operate.deliveries, name="deliveries")
+app.add_typer(operate.offices, name="offices")
+app.add_typer(trust.trust, name="trust")
 app.add_typer(documents.receipt, name="receipt")
 app.add_typer(forms.forms, name="forms")
 app.add_typer(service.connector, name="connector")

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -197,6 +198,121 @@ def deliveries_settle(
 def deliveries_set_aside(config: Folder, delivery: Id, reason: Reason, actor: Actor, json_: AsJson = False) -> None:
     """Odłóż przekazanie na bok; nikt go już nie przekaże, a następne mogą iść dalej."""
     _act("set_aside", config, delivery, actor, reason, json_)
+
+
+@submissions.command("edit")
+def submissions_edit(
+    config: Folder,
+    submission: Id,
+    reason: Reason,
+    actor: Actor,
+    changes: Annotated[
+        list[str],
+        typer.Option("--set", help="Poprawka, np. taxpayer.surname=Nowak; puste usuwa.", metavar="POLE=WARTOŚĆ"),
+    ],
+    resend: Annotated[bool, typer.Option("--resend/--no-resend", help="Od razu ponów przekazania.")] = True,
+    json_: AsJson = False,
+) -> None:
+    """Popraw odczytane wartości sprawy i wyślij ponownie; dokument obywatela pozostaje nietknięty."""
+    from gateway import operations
+
+    read: dict[str, str | None] = {}
+    for change in changes:
+        path, separator, value = change.partition("=")
+        if not separator or not path:
+            raise typer.BadParameter(say("oczekiwano POLE=WARTOŚĆ", "expected FIELD=VALUE"), param_hint="--set")
+        read[path] = value or None
+    with _store(config) as store:
+        one = _submission_id(store, submission)
+        _told_replay(operations.edit(store, one, read, actor=actor, reason=reason, resend=resend), json_)
+
+
+@submissions.command("map-again")
+def submissions_map_again(
+    config: Folder,
+    submission: Id,
+    reason: Reason,
+    actor: Actor,
+    resend: Annotated[bool, typer.Option("--resend/--no-resend", help="Od razu ponów przekazania.")] = True,
+    json_: AsJson = False,
+) -> None:
+    """Odczytaj zachowany dokument na nowo, według dzisiejszych odwzorowań."""
+    from gateway import config as settings
+    from gateway import log, operations
+    from gateway.app import open_tools
+
+    log.configure(os.environ.get("BRAMA_LOG_LEVEL", "ERROR"))
+    with open_tools(settings.load(config)) as tools:
+        one = _submission_id(tools.store, submission)
+        _told_replay(operations.map_again(tools, one, actor=actor, reason=reason, resend=resend), json_)
+
+
+offices = typer.Typer(no_args_is_help=True, help="Systemy urzędów: stan, wstrzymywanie i wznawianie.")
+
+
+@offices.command("list")
+def offices_list(config: Folder, json_: AsJson = False) -> None:
+    """Pokaż, jak się mają systemy urzędów i co jest wstrzymane."""
+    from gateway import operations
+    from gateway.clock import shown
+
+    with _store(config) as store:
+        views, paused = operations.offices(store), operations.pauses(store)
+    if json_:
+        show_json({"offices": [view.to_json() for view in views], "pauses": [asdict(item) for item in paused]})
+        return
+    table = _table(("Gmina", "Gmina"), ("Łącze", "Connector"), ("Przekazano", "Delivered"), ("W toku", "Under way"),
+                   ("Dla człowieka", "For a person"), ("Kłopot", "Trouble"))  # fmt: skip
+    for view in views:
+        rest = say("nie próbujemy do", "left alone until")
+        trouble = f"{view.last_code} ({rest} {shown(view.open_until)})" if view.open_until else ""
+        counts = (str(count) for count in (view.delivered, view.under_way, view.for_a_person))
+        table.add_row(view.tenant, view.connector, *counts, trouble)
+    out.print(table if views else say("Nic jeszcze nie przekazywano.", "Nothing was handed over yet."))
+    for item in paused:
+        what = ", ".join(value for value in (item.tenant, item.connector, item.form) if value)
+        head = say(f"Wstrzymano nr {item.id}: {what}", f"Paused no. {item.id}: {what}")
+        out.print(Text(f"{head} — {item.actor}: {item.reason}", "yellow"))
+
+
+@offices.command("pause")
+def offices_pause(
+    config: Folder,
+    reason: Reason,
+    actor: Actor,
+    tenant: Tenant = None,
+    connector: Connector = None,
+    form: Form = None,
+    json_: AsJson = False,
+) -> None:
+    """Wstrzymaj przekazania gminy, łącza albo wzoru; to, co w toku, skończy się normalnie."""
+    from gateway import operations
+
+    with _store(config) as store:
+        made = operations.pause(store, actor=actor, reason=reason, tenant=tenant, connector=connector, form=_form(form))
+    if json_:
+        show_json(asdict(made))
+    else:
+        out.print(say(f"Wstrzymano, nr {made.id}.", f"Paused, no. {made.id}."))
+
+
+@offices.command("resume")
+def offices_resume(
+    config: Folder,
+    number: Annotated[int, typer.Argument(help="Numer wstrzymania z „offices list”.", metavar="NR")],
+    reason: Reason,
+    actor: Actor,
+    json_: AsJson = False,
+) -> None:
+    """Wznów to, co wstrzymano."""
+    from gateway import operations
+
+    with _store(config) as store:
+        freed = operations.resume(store, number, actor=actor, reason=reason)
+    if json_:
+        show_json({"resumed": number, "deliveries": freed})
+    else:
+        out.print(say(f"Wznowiono; przekazań do wykonania: {freed}.", f"Resumed; deliveries that go on: {freed}."))
 
 
 def replay(

@@ -101,6 +101,23 @@ def connector_list(json_: AsJson = False) -> None:
     out.print(table)
 
 
+@connector.command("new")
+def connector_new(
+    name: Annotated[str, typer.Argument(help="Nazwa łącza: małe litery, cyfry, podkreślenia.", metavar="NAZWA")],
+    into: Annotated[Path, typer.Option("--into", file_okay=False, help="Gdzie założyć pakiet.")] = Path(),
+    json_: AsJson = False,
+) -> None:
+    """Załóż gotowy pakiet łącza razem z testem umowy, który każde łącze musi przejść."""
+    from connectors.scaffold import new_connector
+
+    files = new_connector(name, into)
+    if json_:
+        show_json({"name": name, "files": [str(file) for file in files]})
+        return
+    for file in files:
+        out.print(str(file), markup=False)
+
+
 def _start(folder: Path, log_level: str, log_console: bool) -> Any:
     from gateway import config as settings
     from gateway import log

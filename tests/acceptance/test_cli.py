@@ -322,3 +322,58 @@ def test_the_real_receipt_of_the_reference_is_intact_but_for_the_file_nobody_pub
         assert (shown["indication"], signature["sub_indication"]) == ("INDETERMINATE", "SIGNED_DATA_NOT_FOUND")
         assert signature["crypto"] == "intact"
         assert [one["intact"] for one in signature["references"]] == [True, None, True]
+
+
+def test_an_operator_corrects_a_value_and_the_case_goes_again(brama, folder, gateway, refused):
+    changed = brama.json("submissions", "edit", refused.id, "--config", folder, "--reason", "literówka",
+                         "--set", "taxpayer.surname=Poprawna")  # fmt: skip
+    gateway.work_until_quiet()
+    shown = brama.json("submissions", "show", refused.id, "--config", folder)
+
+    assert len(changed["replayed"]) == 1
+    assert shown["cases"][-1]["changes"]["taxpayer.surname"][1] == "Poprawna"
+    assert [one["state"] for one in shown["deliveries"]] == ["delivered"]
+    brama("submissions", "edit", refused.id, "--config", folder, "--reason", "x", "--set", "bez-wartosci", expect=USAGE)
+
+
+def test_an_operator_has_a_case_read_anew(brama, folder, gateway, refused):
+    again = brama.json("submissions", "map-again", refused.id, "--config", folder, "--reason", "nowe odwzorowanie")
+
+    assert len(again["replayed"]) == 1
+    gateway.work_until_quiet()
+    assert gateway.states(refused) == ["delivered"]
+
+
+def test_an_office_is_paused_seen_and_resumed(brama, folder, gateway):
+    made = brama.json("offices", "pause", "--config", folder, "--tenant", "2009032", "--reason", "prace serwisowe")
+    submission = gateway.receive(a_signed_document())
+    gateway.work_until_quiet()
+    assert gateway.states(submission) == ["due"]
+    assert "prace serwisowe" in brama("offices", "list", "--config", folder)
+
+    assert brama.json("offices", "resume", made["id"], "--config", folder, "--reason", "gotowe")["deliveries"] == 1
+    gateway.work_until_quiet()
+
+    assert gateway.states(submission) == ["delivered"]
+    assert brama.json("offices", "list", "--config", folder)["offices"][0]["delivered"] == 1
+    refusal = brama.json("offices", "pause", "--config", folder, "--reason", "wszystko", expect=NO)
+    assert refusal["error"]["code"] == "operation.pause_what"
+
+
+def test_a_connector_package_is_written_and_a_bad_name_refused(brama, tmp_path):
+    assert brama.json("connector", "new", "moje", "--into", tmp_path)["files"]
+    refusal = brama.json("connector", "new", "folder", "--into", tmp_path, expect=USAGE)
+    assert refusal["error"]["code"] == "connector.name_taken"
+
+
+def test_trusted_lists_are_none_until_one_is_imported_and_an_unsigned_one_is_refused(brama, folder, tmp_path):
+    listed = written(tmp_path / "tsl.xml", b"<TrustServiceStatusList/>")
+
+    assert brama.json("trust", "list", "--config", folder) == []
+    assert "Nie zaimportowano" in brama("trust", "list", "--config", folder)
+    refusal = brama.json("trust", "import", listed, "--config", folder, expect=USAGE)
+    assert refusal["error"]["code"] == "trust.no_signers"
+
+
+def test_bench_knows_its_names(brama):
+    assert "intake" in brama("bench", "nic", expect=USAGE)

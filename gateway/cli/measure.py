@@ -1,0 +1,83 @@
+"""Commands that measure: bench (figures beside their floor) and faults (the books after a run of misfortunes)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+
+from gateway.cli.documents import AsJson
+from gateway.cli.output import Exit, err, leave, out, say, show_json
+
+
+def bench(
+    names: Annotated[list[str] | None, typer.Argument(help="Co zmierzyć; bez tego wszystko.", metavar="CO...")] = None,
+    json_: AsJson = False,
+) -> None:
+    """Zmierz: każda liczba obok dolnej granicy z tego samego przebiegu i ich stosunek."""
+    from gateway import log
+    from gateway.bench import suite
+
+    log.configure("ERROR")
+    unknown = [name for name in names or [] if name not in suite.names()]
+    if unknown:
+        raise typer.BadParameter(f"{', '.join(unknown)} — {', '.join(suite.names())}", param_hint="CO")
+    figures = []
+    for name in names or suite.names():
+        err.print(say(f"Mierzę: {name}", f"Measuring: {name}"), markup=False)
+        figures += suite.run(name)
+    if json_:
+        show_json(figures)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for pl, en in (
+        ("Co", "What"),
+        ("Brama", "Ours"),
+        ("Granica", "Floor"),
+        ("Stosunek", "Ratio"),
+        ("Budżet", "Budget"),
+    ):
+        table.add_column(say(pl, en), justify="left" if pl == "Co" else "right")
+    for figure in figures:
+        colour = "dim" if figure["budget"] is None else "green" if figure["within_budget"] else "red"
+        unit, budget = figure["unit"], "—" if figure["budget"] is None else str(figure["budget"])
+        table.add_row(
+            figure["name"], f"{figure['value']} {unit}", f"{figure['floor']} {unit}",
+            Text(str(figure["ratio"]), colour), budget,
+        )  # fmt: skip
+    out.print(table)
+
+
+def faults(
+    cases: Annotated[int, typer.Option("--cases", min=1, help="Ile spraw.")] = 2000,
+    workers: Annotated[int, typer.Option("--workers", min=1, max=16, help="Ile procesów roboczych.")] = 3,
+    seed: Annotated[int, typer.Option("--seed", help="To samo ziarno daje te same zdarzenia.")] = 1,
+    json_: AsJson = False,
+) -> None:
+    """Przebieg z awariami: urzędy zawodzą, procesy i baza są ubijane; na końcu księgi muszą się zgadzać."""
+    from gateway import log
+    from gateway.bench import faults as run
+
+    log.configure("ERROR")
+    with Progress(console=err, transient=True, disable=json_ or not err.is_terminal) as bar:
+        task = bar.add_task("…", total=cases)
+        report = run.run(
+            cases,
+            workers,
+            seed=seed,
+            progress=lambda what, done, total: bar.update(task, description=what, completed=done, total=total),
+        )
+    _show(report.to_json(), json_)
+    leave(Exit.FINE if report.ok else Exit.NO)
+
+
+def _show(report: dict[str, Any], json_: bool) -> None:
+    if json_:
+        show_json(report)
+        return
+    for name, value in report.items():
+        bad = name in ("lost", "doubled", "out_of_order", "unfinished", "waiting_without_reason") and value
+        out.print(Text(f"{name}: ", "cyan") + Text(str(value), "red" if bad else ""))
