@@ -9,11 +9,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from connectors.base import LookUpFailed, Part
 from connectors.outcomes import outcome, said, stopped
-from connectors.values import as_text, fill, look, missing_names, places, scope_of
+from connectors.values import ValuesMissing, as_text, checked, fill, look, missing_names, places, scope_of
 from schemas.delivery import CaseRecord, Delivered, Outcome, Repeat, Steps, StepStopped, Unsettled
 
 _KNOWN_LATER = frozenset({"steps", "file"})
@@ -37,6 +37,15 @@ class Rule(Part):
     matches: str | None = Field(default=None, description="A regular expression the whole value must match.")
     absent: bool = Field(default=False, description="Holds when there is nothing, or only emptiness, at the path.")
     includes: str | None = Field(default=None, description="Template of a text one of the values must equal.")
+
+    @field_validator("matches")
+    @classmethod
+    def _expression(cls, text: str | None) -> str | None:
+        try:
+            re.compile(text or "")
+        except re.error as error:
+            raise ValueError(f"no regular expression: {error}") from None
+        return text
 
     def judge(self, answer: Answer, scope: Mapping[str, Any]) -> bool | None:
         """True or False; None when the answer has nothing at this path."""
@@ -70,6 +79,7 @@ class Call(Part):
     operation: str = Field(description="SOAP: the operation's name. REST: `POST /path`.")
     arguments: Any = Field(default_factory=dict, description="What to send; places in braces are filled.")
     success: tuple[Rule, ...] = Field(default=(), description="Instead of the connector's own success rules.")
+    _places = field_validator("operation", "arguments")(checked)
     results: dict[str, str] = Field(default_factory=dict, description="Name → path in the answer; `?` at the end: may be missing.")  # fmt: skip  # noqa: E501
 
 
@@ -123,7 +133,7 @@ class Chain:
     def deliver(self, record: CaseRecord, key: str, steps: Steps) -> Outcome:
         """Run the steps that are not done yet; what is missing in the record is told before the first."""
         scope = scope_of(record, key, steps.message_id)
-        wanted = [step for step in self.steps if self._wanted(step, scope)]
+        wanted = [step for step in self.steps if self._wanted(step, scope, _KNOWN_LATER)]
         missing = {
             name for step in wanted for name in missing_names([step.operation, step.arguments], scope, _KNOWN_LATER)
         }
@@ -131,7 +141,8 @@ class Chain:
             return outcome("record.incomplete", ", ".join(sorted(missing)))
         try:
             for step in wanted:
-                self._run(step, scope, steps)
+                if self._wanted(step, scope):
+                    self._run(step, scope, steps)
         except StepStopped as stop:
             return stop.outcome
         except LookUpFailed as error:
@@ -160,6 +171,8 @@ class Chain:
             return None  # it asks for the number of a step that is not there, so this one cannot be there either
         try:
             answer = self.caller(look_up, scope)
+        except ValuesMissing as error:
+            raise LookUpFailed(reason=", ".join(error.names)) from error
         except StepStopped as stop:
             code, text = getattr(stop.outcome, "code", ""), getattr(stop.outcome, "text", "")
             raise LookUpFailed(reason=f"{code} {text}".strip()) from stop
@@ -170,8 +183,9 @@ class Chain:
             return None
         raise LookUpFailed(reason="the answer says neither found nor not found")
 
-    def _wanted(self, step: Step, scope: Mapping[str, Any]) -> bool:
-        return all(look(scope, path) not in (None, "") for path in step.when)
+    def _wanted(self, step: Step, scope: Mapping[str, Any], later: frozenset[str] = frozenset()) -> bool:
+        paths = [path for path in step.when if path.partition(".")[0] not in later]
+        return all(look(scope, path) not in (None, "") for path in paths)
 
     def _run(self, step: Step, scope: dict[str, Any], steps: Steps) -> None:
         if step.for_each is None:
@@ -193,7 +207,10 @@ class Chain:
         return steps.once(name, lambda: self._effect(step, scope), find)
 
     def _effect(self, step: Step, scope: Mapping[str, Any]) -> dict[str, Any]:
-        answer = self.caller(step, scope)
+        try:
+            answer = self.caller(step, scope)
+        except ValuesMissing as error:  # an earlier step gave less than this one needs: nothing was sent
+            raise stopped("record.incomplete", ", ".join(error.names)) from error
         self._judge(step, answer, scope)
         return results_of(step, answer)
 
@@ -214,6 +231,17 @@ class Chain:
         if self.reference is None or list(missing_names(self.reference, scope)):
             return None
         return str(fill(self.reference, scope))
+
+
+def paths_of(reading: Reading, steps: Sequence[Step]) -> Iterator[str]:
+    """Every path into an answer the options name."""
+    rules = [*reading.success, *reading.already, *reading.later]
+    for call in [call for step in steps for call in (step, step.find) if call is not None]:
+        rules += [*call.success, *getattr(call, "found", ()), *getattr(call, "not_found", ())]
+        yield from (path.removesuffix("?") for path in call.results.values())
+    yield from (rule.path for rule in rules)
+    if reading.message:
+        yield reading.message
 
 
 def results_of(call: Call, answer: Answer) -> dict[str, Any]:

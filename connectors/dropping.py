@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import time
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 from pydantic import Field
 
 from connectors import drop
-from connectors.base import LookUpFailed, Options
+from connectors.base import Capabilities, LookUpFailed, Options
 from connectors.formats import FileFormat, render
 from connectors.outcomes import outcome, stopped, technical
 from connectors.response import ResponseFile, read
@@ -34,8 +36,12 @@ class DropConnector(ABC):
     lost = "folder.publish_in_doubt"
     failed = "folder.unwritable"
 
+    capabilities: Capabilities
+
     def __init__(self, options: DropOptions) -> None:
         self.drop_options = options
+        waits = math.ceil(options.response_wait_s / options.timeout_s)
+        self.capabilities = replace(self.capabilities, max_calls=self.capabilities.max_calls + waits)
 
     @abstractmethod
     def open(self) -> AbstractContextManager[drop.Place]:

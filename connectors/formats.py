@@ -16,7 +16,7 @@ from pydantic import Field, field_validator, model_validator
 from connectors.base import Part
 from connectors.drop import case_json
 from connectors.outcomes import stopped
-from connectors.values import ValuesMissing, as_text, fill, scope_of
+from connectors.values import ValuesMissing, as_text, checked, fill, scope_of
 from schemas.delivery import CaseRecord
 from schemas.errors import DocumentUnreadable
 from schemas.rules import unfit
@@ -31,6 +31,7 @@ class FileFormat(Part):
     kind: Literal["json", "xml", "csv"] = "json"
     template: Path | None = Field(default=None, description="Jinja template of the XML; values are escaped.")
     columns: dict[str, str] = Field(default_factory=dict, description="Header → template, in order.")
+    _places = field_validator("columns")(checked)
     delimiter: str = Field(default=";", min_length=1, max_length=1)
     header: bool = Field(default=True, description="Whether the first line names the columns.")
     encoding: str = Field(default="utf-8", description="utf-8, cp1250, cp852, iso8859-2 …; other characters are refused.")  # fmt: skip  # noqa: E501

@@ -58,6 +58,7 @@ MEANING: dict[str, type[Refused] | type[Unreachable] | type[Unsettled]] = {
     "sql.interrupted": Unreachable,  # before COMMIT was sent: rolled back
     "sql.statement_wrong": Unreachable,  # no such table, column, permission
     "sql.key_not_unique": Unreachable,
+    "sql.not_transactional": Unreachable,  # MyISAM: a broken write would stay half-done
     "sql.value_refused": Refused,
     "sql.constraint": Refused,
     "sql.office_refused": Refused,  # RAISE, SIGNAL or an exception of the office's own procedure or trigger

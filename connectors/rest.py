@@ -77,7 +77,7 @@ class RestConnector:
             look_up=any(step.find for step in options.step),
             attachments=any(step.for_each for step in options.step),
             queries=frozenset(options.queries),
-            max_calls=calls_of(options.step),
+            max_calls=calls_of(options.step) + (1 if oauth else 0),
         )
 
     def check(self) -> None:

@@ -12,11 +12,11 @@ from urllib.request import url2pathname
 import zeep
 import zeep.exceptions
 from lxml import etree
-from pydantic import Field
+from pydantic import Field, model_validator
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from connectors.base import Capabilities, Options
-from connectors.chain import Call, Chain, Reading, Step
+from connectors.chain import Call, Chain, Reading, Step, paths_of
 from connectors.http import ExchangeFailed, Http, HttpOptions, NotSent, Reply, refusal_of
 from connectors.outcomes import outcome, said, stopped, technical
 from connectors.values import fill
@@ -56,6 +56,15 @@ class SoapOptions(HttpOptions):
         default=None, description="`safe` only if the office itself refuses a second record with our key."
     )
 
+    @model_validator(mode="after")
+    def _readable(self) -> SoapOptions:
+        for path in paths_of(self.reading, self.step):
+            try:
+                etree.XPath(to_xpath(path), namespaces=self.namespaces or None)
+            except etree.XPathError as error:
+                raise ValueError(f"path {path}: {error}") from None
+        return self
+
 
 class SoapConnector:
     """Deliver by calls to a SOAP service described in the options."""
@@ -70,7 +79,7 @@ class SoapConnector:
             repeat=Repeat.SAFE if options.repeat == "safe" else self.chain.repeat,
             look_up=any(step.find for step in options.step),
             attachments=any(step.for_each for step in options.step),
-            max_calls=calls_of(options.step),
+            max_calls=calls_of(options.step) + 1,  # the WSDL
         )
 
     def check(self) -> None:

@@ -242,10 +242,15 @@ class SqlConnector:
         unknown = sorted(column for column in wanted if column not in table.c)
         if unknown:
             raise stopped("sql.statement_wrong", f"table {name} has no column {', '.join(unknown)}")
+        engine = str(table.kwargs.get("mysql_engine") or _TRANSACTIONAL)
+        if engine.upper() != _TRANSACTIONAL:
+            raise stopped("sql.not_transactional", f"{name}: {engine}")
         if name == self.options.table and not _is_unique(connection, table, self.options.key_column):
             raise stopped("sql.key_not_unique", f"{name}.{self.options.key_column}")
         return table
 
+
+_TRANSACTIONAL = "INNODB"
 
 _CODES = {
     Meaning.DUPLICATE: "sql.constraint",  # another unique key than ours

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import sqlalchemy as sa
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from sqlalchemy import exc
 
 from connectors.base import Options, Part
 from connectors.dialects import DIALECTS
+from connectors.values import checked
 
 
 class FilesTable(Part):
@@ -17,6 +18,7 @@ class FilesTable(Part):
 
     table: str
     columns: dict[str, Any] = Field(description="Column → template; `{file.…}` is the file.")
+    _places = field_validator("columns")(checked)
     roles: tuple[Literal["document", "receipt", "attachment"], ...] = ("document", "receipt", "attachment")
 
 
@@ -25,6 +27,7 @@ class Procedure(Part):
 
     name: str = Field(pattern=r"^[\w.$\[\]\"]+$")
     arguments: dict[str, Any] = Field(description="Parameter → template, in the procedure's order.")
+    _places = field_validator("arguments")(checked)
     status_column: str | None = Field(default=None, description="Column of the returned row that says how it went.")
     success: tuple[str, ...] = Field(default=("1",), description="Values of that column that mean success.")
     message_column: str | None = None
@@ -39,6 +42,7 @@ class SqlOptions(Options):
     table: str | None = Field(default=None, description="Staging table.")
     key_column: str = Field(default="brama_key", description="Its column for our key; must be unique.")
     columns: dict[str, Any] = Field(default_factory=dict, description="Column → template; the key column fills itself.")
+    _places = field_validator("columns")(checked)
     reference_column: str | None = Field(default=None, description="Column whose value is the office's reference.")
     files: FilesTable | None = None
     procedure: Procedure | None = None

@@ -18,12 +18,16 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
+from difflib import get_close_matches
 from typing import Any
 
 from schemas.delivery import AttachmentFile, CaseRecord
 
 _PLACE = re.compile(r"\{\{|\}\}|\{(?P<path>[^{}:?]+)(?P<optional>\?)?(?::(?P<spec>[^{}]*))?\}")
 _MISSING = object()
+ROOTS = (
+    "key", "message_id", "tenant", "kind", "is_test", "fields", "record", "case", "file", "files", "steps", "parameters"
+)  # fmt: skip
 
 
 class ValuesMissing(Exception):
@@ -95,6 +99,19 @@ def places(template: Any) -> Iterator[tuple[str, bool]]:
             yield from places(part)
 
 
+def checked(template: Any) -> Any:
+    """The template as it is; for options, when they are saved.
+
+    Raises: ValueError: a place begins with no known root, with the nearest one.
+    """
+    for path, _ in places(template):
+        root = path.partition(".")[0]
+        if root not in ROOTS:
+            near = next(iter(get_close_matches(root, ROOTS, n=1)), None)
+            raise ValueError(f"unknown place {{{path}}}" + (f", did you mean {near}?" if near else ""))
+    return template
+
+
 def look(scope: Any, path: str) -> Any:
     """The value at a dotted path, or None."""
     found = _walk(scope, path.split("."))
@@ -140,9 +157,12 @@ def _one(match: re.Match[str], scope: Mapping[str, Any]) -> Any:
     spec = match["spec"]
     if value is None or not spec:
         return value
-    if spec.startswith("%") and isinstance(value, str):
-        value = datetime.fromisoformat(value)
-    return format(value, spec)
+    try:
+        if spec.startswith("%") and isinstance(value, str):
+            value = datetime.fromisoformat(value)
+        return format(value, spec)
+    except (ValueError, TypeError):
+        raise ValuesMissing([f"{match['path']} (as {spec})"]) from None
 
 
 def _walk(node: Any, parts: list[str]) -> Any:

@@ -49,7 +49,7 @@ class EzdRpConnector:
         self.chain = Chain(steps, reading, self.service, "{steps.number.number}/{steps.number.year}")
         findable = self.chain.repeat is Repeat.FINDABLE
         self.capabilities = Capabilities(
-            repeat=self.chain.repeat, look_up=findable, attachments=True, max_calls=calls_of(steps)
+            repeat=self.chain.repeat, look_up=findable, attachments=True, max_calls=calls_of(steps) + 1
         )
 
     def check(self) -> None:

@@ -341,6 +341,50 @@ def test_an_argument_the_contract_does_not_know_is_for_the_administrator(office:
     assert outcome.code == "soap.contract_mismatch"
 
 
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"arguments": {"Tytul": "{feilds.title}"}}, "unknown place {feilds.title}, did you mean fields?"),
+        ({"results": {"number": "//["}}, "path //["),
+        ({"success": [{"path": "A", "matches": "("}]}, "no regular expression"),
+        ({"name": "Zła nazwa"}, "String should match pattern"),
+        ({"operation": None}, "step.0.operation: Input should be a valid string"),
+    ],
+)
+def test_options_that_cannot_work_are_refused_when_saved(office: Office, change: dict[str, Any], problem: str) -> None:
+    options = options_for(office)
+    options["step"][0] |= change
+
+    with pytest.raises(ConnectorError) as refused:
+        build("soap", options)
+
+    assert problem in refused.value.facts["problems"]
+
+
+def test_a_step_is_left_out_where_what_it_needs_is_not_there(office: Office) -> None:
+    options = options_for(office)
+    extra = {"operation": "RejestrujSprawe", "arguments": {"IdKoszulki": "{steps.register.folder}"}}
+    options["step"] += [
+        {"name": "only_with_case", "when": ["fields.jrwa"], **extra},
+        {"name": "only_with_number", "when": ["steps.register.nothing"], **extra},
+    ]
+
+    outcome = build("soap", options).deliver(a_record("k-1"), "k-1", MemorySteps())
+
+    assert isinstance(outcome, Delivered)
+    assert office.effects("case") == []
+
+
+def test_a_step_that_needs_more_than_an_earlier_one_gave_is_told(office: Office) -> None:
+    options = options_for(office)
+    arguments = {"IdKoszulki": "{steps.register.nothing}"}
+    options["step"].append({"name": "open", "operation": "RejestrujSprawe", "arguments": arguments})
+
+    outcome = build("soap", options).deliver(a_record("k-1"), "k-1", MemorySteps())
+
+    assert outcome == Refused("record.incomplete", "steps.register.nothing")
+
+
 def test_check_names_an_operation_the_contract_does_not_have(office: Office) -> None:
     options = options_for(office)
     options["step"][0]["operation"] = "RejestrujWpływ"

@@ -158,6 +158,22 @@ def test_a_missing_table_is_for_the_administrator(database: str) -> None:
     connector.close()
 
 
+@pytest.mark.parametrize("server", ["mariadb"], indirect=True)  # every Firebird table has them
+def test_a_table_without_transactions_is_refused(server: Server, database: str) -> None:
+    execute(
+        database,
+        "DROP TABLE IF EXISTS bez_transakcji",
+        "CREATE TABLE bez_transakcji (brama_key varchar(120) PRIMARY KEY) ENGINE = MyISAM",
+    )
+    connector = connector_for(database, table="bez_transakcji", columns={}, files=None)
+
+    outcome = deliver(connector)
+
+    assert isinstance(outcome, Unreachable)
+    assert outcome.code == "sql.not_transactional"
+    connector.close()
+
+
 def test_a_server_that_is_down_heals_without_a_restart_of_ours(server: Server, database: str) -> None:
     connector = connector_for(database)
     assert isinstance(deliver(connector), Delivered)

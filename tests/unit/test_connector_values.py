@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from connectors.values import ValuesMissing, as_text, fill, missing_names
+from connectors.values import ValuesMissing, as_text, checked, fill, missing_names
 
 SCOPE = {
     "key": "k-1",
@@ -58,6 +58,18 @@ def test_every_missing_name_is_told_at_once() -> None:
         fill({"a": "{fields.none}", "b": "{fields.nowhere}", "c": "{key}"}, SCOPE)
 
     assert refused.value.names == ["fields.none", "fields.nowhere"]
+
+
+def test_a_value_that_cannot_be_formatted_is_told_with_its_format() -> None:
+    with pytest.raises(ValuesMissing) as refused:
+        fill("{fields.surname:%d.%m.%Y}", SCOPE)
+
+    assert refused.value.names == ["fields.surname (as %d.%m.%Y)"]
+
+
+def test_a_place_that_begins_with_nothing_known_is_refused_when_saved() -> None:
+    with pytest.raises(ValueError, match=r"unknown place \{feilds\.x\}, did you mean fields"):
+        checked({"a": ["{key}", "{feilds.x}"]})
 
 
 def test_names_that_come_later_are_not_missing_yet() -> None:
