@@ -84,7 +84,7 @@ def _beyond_schema(root: etree._Element, form: Form, mappings: Mappings, on: dat
     try:
         table = mappings.get(form.namespace)
         if table is not None:
-            yield from _case_findings(root, table, on)
+            yield from _case_findings(root, table.for_checks or table, on)
     except MappingError as error:
         if error.code == "mapping.required_missing":
             yield finding("check.required_missing", Severity.ERROR, target=error.facts["key"])

@@ -107,7 +107,7 @@ class Period(Part):
 class CoOwner(Part):
     """Another owner of the same objects (współwłaściciel). `share` as written, "1/2"."""
 
-    party: Party
+    party: Party = Party()
     share: str | None = None
     first_in_registration: bool | None = None
 

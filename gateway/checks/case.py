@@ -40,8 +40,9 @@ def unread_findings(unread: dict[str, str]) -> tuple[Finding, ...]:
 
 
 def _negative(case: Case) -> Iterator[Finding]:
-    for target, value in _figures(case):
+    for prefix, index, name, value in _figures(case):
         if value is not None and value < 0:
+            target = prefix if index is None else f"{prefix}[{index}].{name}"
             yield finding("check.negative", Severity.ERROR, case.sources.get(target))
 
 
@@ -136,19 +137,23 @@ def _year(case: Case, on: date) -> Iterator[Finding]:
         yield finding("check.year", Severity.WARNING, case.sources.get("period.year"), year=year)
 
 
-def _figures(case: Case) -> Iterator[tuple[str, Decimal | None]]:
-    """Every amount, area and value with its target."""
+def _figures(case: Case) -> Iterator[tuple[str, int | None, str, Decimal | None]]:
+    """Every amount, area and value, with the parts of its target."""
     declared = case.declared
-    for index, row in enumerate(declared.rows if declared else ()):
-        for name in ("base", "rate", "amount"):
-            yield f"declared.rows[{index}].{name}", getattr(row, name)
     if declared:
-        yield "declared.total", declared.total
+        for index, row in enumerate(declared.rows):
+            yield "declared.rows", index, "base", row.base
+            yield "declared.rows", index, "rate", row.rate
+            yield "declared.rows", index, "amount", row.amount
+        yield "declared.total", None, "", declared.total
         for index, part in enumerate(declared.instalments):
-            yield f"declared.instalments[{index}].amount", part.amount
+            yield "declared.instalments", index, "amount", part.amount
     for index, item in enumerate(case.objects):
-        for name in ("area_m2", "area_ha", "conversion_ha", "usable_area_m2", "value_pln"):
-            yield f"objects[{index}].{name}", getattr(item, name)
+        yield "objects", index, "area_m2", item.area_m2
+        yield "objects", index, "area_ha", item.area_ha
+        yield "objects", index, "conversion_ha", item.conversion_ha
+        yield "objects", index, "usable_area_m2", item.usable_area_m2
+        yield "objects", index, "value_pln", item.value_pln
 
 
 CHECKS: tuple[CaseCheck, ...] = (

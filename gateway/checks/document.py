@@ -25,11 +25,11 @@ _URI_LIMIT = 4096
 def document_checks(root: etree._Element, *, strict: bool) -> Iterator[Finding]:
     """Findings in document order; wrong check digits are errors of a strict form and warnings of a lenient one."""
     severity = Severity.ERROR if strict else Severity.WARNING
-    for name, (code, holds) in _IDENTIFIERS.items():
-        for element in root.iter(f"{{*}}{name}"):
-            value = digits(element.text or "")
-            if value and len(element) == 0 and not holds(value):
-                yield finding(code, severity, path_of(element, {}), line_of(element))
+    for element in root.iter(*(f"{{*}}{name}" for name in _IDENTIFIERS)):
+        value = digits(element.text or "")
+        code, holds = _IDENTIFIERS[etree.QName(element).localname]
+        if value and len(element) == 0 and not holds(value):
+            yield finding(code, severity, path_of(element, {}), line_of(element))
     for element in root.iter(*_ATTACHMENTS):
         yield from _attachment(element)
 

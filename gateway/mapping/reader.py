@@ -7,12 +7,30 @@ from typing import Any, cast
 
 from lxml import etree
 
+from gateway.mapping.plan import find, find_from_root
 from gateway.mapping.table import Each, Row, Table
 from schemas.errors import MappingError
 from schemas.xmldoc import DS, XSI
 
-_SIGNATURE = f"{{{DS}}}Signature"
+_PLACES = (etree._Element, tuple)  # an element, or an element with the name of its attribute
+
+
+class _Finder:
+    """Elements of a document by what they have, those of signatures left out; one look where there is no signature."""
+
+    def __init__(self, xpath: str) -> None:
+        signature = f"*[local-name()='Signature' and namespace-uri()='{DS}']"
+        self._all = etree.XPath(xpath)
+        self._outside = etree.XPath(f"{xpath}[not(ancestor-or-self::{signature})]")
+
+    def __call__(self, root: etree._Element) -> list[etree._Element]:
+        signed = next(root.iter(f"{{{DS}}}Signature"), None) is not None
+        return cast("list[etree._Element]", (self._outside if signed else self._all)(root))
+
+
 _XSI = f"{{{XSI}}}"
+_WITH_TEXT = _Finder("//*[text()[normalize-space()]]")
+_WITH_ATTRIBUTES = _Finder("//*[@*]")
 
 
 @dataclass(slots=True)
@@ -30,10 +48,16 @@ def read(root: etree._Element, table: Table) -> Reading:
     reading = Reading()
     for target, value in table.set.items():
         put(reading.values, target, value)
-    for row in table.rows:
-        _take(reading, root, row, reading.values, row.target, row.xpath, table)
-    for each in table.eaches:
-        _take_each(reading, root, each, table)
+    found = find_from_root(table.plan, root)
+    everything: tuple[Row | Each, ...] = (*table.rows, *table.eaches)
+    for number in table.plan.others:
+        found[number] = _nodes(everything[number].find(root))
+    for number, row in enumerate(table.rows):
+        nodes = found.get(number, [])
+        if nodes or row.required:
+            _take(reading, nodes, row, reading.values, row.target, row.xpath, table)
+    for number, each in enumerate(table.eaches, len(table.rows)):
+        _take_each(reading, found.get(number, []), each, table)
     for ignored in table.ignored:
         if ignored.find is not None:
             reading.taken.update(_place(node) for node in _nodes(ignored.find(root)))
@@ -41,18 +65,13 @@ def read(root: etree._Element, table: Table) -> Reading:
 
 
 def unmapped(root: etree._Element, table: Table, taken: set[Any]) -> tuple[str, ...]:
-    """Paths of content that no row took: texts and attributes, signatures left out."""
+    """Paths of content that no row took: texts and attributes, signatures left out; in document order of each kind."""
     skip = table.ignored_attributes
-    signatures = {inner for signature in root.iter(_SIGNATURE) for inner in signature.iter(etree.Element)}
-    found: list[str] = []
-    for element in root.iter(etree.Element):
-        if signatures and element in signatures:
-            continue
-        if element not in taken and _own_text(element):
-            found.append(path_of(element, table.ns))
-        if element.attrib:
-            names = [str(name) for name in element.attrib if not _let_be(str(name), skip)]
-            found += [f"{path_of(element, table.ns)}/@{name}" for name in names if (element, name) not in taken]
+    found = [path_of(element, table.ns) for element in _WITH_TEXT(root) if element not in taken]
+    for element in _WITH_ATTRIBUTES(root):
+        for name in map(str, element.attrib):
+            if name not in skip and (element, name) not in taken and not name.startswith(_XSI):
+                found.append(f"{path_of(element, table.ns)}/@{name}")
     return tuple(found)
 
 
@@ -81,17 +100,18 @@ def put(values: dict[str, Any], target: str, value: Any) -> None:
 
 
 def _take(
-    reading: Reading, context: etree._Element, row: Row, into: dict[str, Any], target: str, source: str, table: Table
+    reading: Reading, nodes: list[Any], row: Row, into: dict[str, Any], target: str, source: str, table: Table
 ) -> None:
-    nodes = _nodes(row.find(context))
     found: list[Any] = []
     for node in nodes if row.many else nodes[:1]:
         try:
-            value = _value(row, node)
+            value = row.read(_text(node))
+            if row.values is not None and value is not None:
+                value = _translated(value, row.values)
         except ValueError:
             reading.unread[target] = source
             continue
-        reading.taken.add(_place(node))
+        reading.taken.add(node if type(node) in _PLACES else _place(node))
         if value is not None:
             found.append(value)
     if not found:
@@ -99,24 +119,39 @@ def _take(
             raise MappingError("mapping.required_missing", file=f"{table.name}.toml", key=target, xpath=source)
         return
     reading.sources[target] = source
-    if row.target == "*":  # several values at once, each under its own name
-        into.update(found[0])
+    _store(into, row, found if row.many else found[0])
+
+
+def _store(into: dict[str, Any], row: Row, value: Any) -> None:
+    if row.path is not None:
+        for name in row.path[:-1]:
+            into = into.setdefault(name, {})
+        into[row.path[-1]] = value
+    elif row.target == "*":  # several values at once, each under its own name
+        into.update(value)
     else:
-        put(into, row.target, found if row.many else found[0])
+        into[row.target] = value
 
 
-def _take_each(reading: Reading, root: etree._Element, each: Each, table: Table) -> None:
+def _take_each(reading: Reading, nodes: list[Any], each: Each, table: Table) -> None:
+    if not nodes:
+        return
     entries = _list_at(reading.values, each.target)
-    for position, node in enumerate(_nodes(each.find(root)), 1):
+    for position, node in enumerate(nodes, 1):
         entry: dict[str, Any] = {}
         index = len(entries)
         for key, value in each.set.items():
             put(entry, key, value)
         if each.number:
             put(entry, each.number, str(index + 1))
-        for row in each.rows:
-            source = f"({each.xpath})[{position}]/{row.xpath}"
-            _take(reading, node, row, entry, f"{each.target}[{index}].{row.target}", source, table)
+        found = find(each.plan, node)
+        here, there = f"{each.target}[{index}].", f"({each.xpath})[{position}]/"
+        for number in each.plan.others:
+            found[number] = _nodes(each.rows[number].find(node))
+        for number, row in enumerate(each.rows):
+            inner = found.get(number)
+            if inner or row.required:
+                _take(reading, inner or [], row, entry, here + row.target, there + row.xpath, table)
         entries.append(entry)
 
 
@@ -128,19 +163,19 @@ def _list_at(values: dict[str, Any], target: str) -> list[dict[str, Any]]:
     return entries
 
 
-def _value(row: Row, node: Any) -> Any:
-    value = row.read(_text(node))
-    if row.values is None or value is None:
-        return value
-    if str(value) not in row.values:
+def _translated(value: Any, values: dict[str, Any]) -> Any:
+    word = values.get(str(value))
+    if word is None:
         raise ValueError("value")
-    return row.values[str(value)]
+    return word
 
 
 def _text(node: Any) -> str:
-    if not isinstance(node, etree._Element):
-        return str(node)
-    return (node.text or "") if len(node) == 0 else "".join(str(part) for part in node.itertext())
+    if type(node) is etree._Element:
+        return node.text or "" if len(node) == 0 else "".join(str(part) for part in node.itertext())
+    if type(node) is tuple:  # an element and the name of its attribute
+        return str(node[0].get(node[1]))
+    return str(node)
 
 
 def _nodes(result: Any) -> list[Any]:
@@ -151,7 +186,7 @@ def _nodes(result: Any) -> list[Any]:
 
 
 def _place(node: Any) -> Any:
-    if isinstance(node, etree._Element):
+    if type(node) in _PLACES:
         return node
     parent = getattr(node, "getparent", lambda: None)()
     return (parent, node.attrname) if parent is not None and node.is_attribute else parent
@@ -160,13 +195,3 @@ def _place(node: Any) -> Any:
 def line_of(element: etree._Element) -> int | None:
     """The element's line in the original file."""
     return cast("int | None", element.sourceline)  # lxml's stubs leave its type open
-
-
-def _own_text(element: etree._Element) -> bool:
-    if element.text and element.text.strip():
-        return True
-    return any(child.tail and child.tail.strip() for child in element)
-
-
-def _let_be(name: str, skip: frozenset[str]) -> bool:
-    return name in skip or name.startswith(_XSI)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from lxml import etree
 
-from gateway.mapping.transforms import TRANSFORMS, Transform
+from gateway.mapping.plan import Plan, plan
+from gateway.mapping.transforms import NEVER_FAIL, TRANSFORMS, Transform
 from schemas.errors import MappingError
 
 _TOP_KEYS = {"form", "kind", "version", "ns", "include", "inside", "set", "field", "each", "ignore", "note"}
@@ -32,6 +33,8 @@ class Row:
     many: bool = False
     values: dict[str, Any] | None = None
     label: str | None = None
+    path: tuple[str, ...] | None = None  # the target's parts, where it has several
+    may_fail: bool = False  # the text may be none of what is read
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ class Each:
     xpath: str
     find: etree.XPath = field(repr=False)
     rows: tuple[Row, ...]
+    plan: Plan = field(repr=False)
     set: dict[str, Any] = field(default_factory=dict)
     number: str | None = None  # target that gets the entry's number, as text
     label: str | None = None
@@ -69,8 +73,10 @@ class Table:
     rows: tuple[Row, ...]
     eaches: tuple[Each, ...]
     ignored: tuple[Ignored, ...]
+    plan: Plan = field(repr=False)  # of rows, then of eaches
     set: dict[str, Any] = field(default_factory=dict)
     inside: etree.XPath | None = field(repr=False, default=None)  # base64 of a document that is mapped instead
+    for_checks: Table | None = field(repr=False, default=None)  # only what checks look at; None: this is that table
 
     @property
     def ignored_attributes(self) -> frozenset[str]:
@@ -100,18 +106,41 @@ def read_table(path: Path, parts: Path) -> Table:
         for (table, *_), c in reversed(list(zip(sources, compiler, strict=True)))
         for row in c.rows(table)
     }
-    return Table(
+    eaches = tuple(each for (table, *_), c in zip(sources, compiler, strict=True) for each in c.eaches(table))
+    whole = Table(
         name=path.stem,
         form=raw["form"],
         kind=raw["kind"],
         version=raw["version"],
         ns=namespaces,
         rows=tuple(rows.values()),
-        eaches=tuple(each for (table, *_), c in zip(sources, compiler, strict=True) for each in c.eaches(table)),
+        eaches=eaches,
         ignored=tuple(item for (table, *_), c in zip(sources, compiler, strict=True) for item in c.ignored(table)),
+        plan=plan([*(row.xpath for row in rows.values()), *(each.xpath for each in eaches)], namespaces),
         set={key: value for table, _, _ in reversed(sources) for key, value in table.get("set", {}).items()},
         inside=compiler[0].compile(raw["inside"], "inside") if "inside" in raw else None,
     )
+    return replace(whole, for_checks=_narrowed(whole))
+
+
+def _narrowed(table: Table) -> Table:
+    """What checks look at: figures, codes and dates, required values, and texts that may be unreadable."""
+    rows = tuple(row for row in table.rows if row.required or row.may_fail or row.target.startswith(_CHECKED))
+    eaches = [
+        replace(each, rows=kept, plan=plan([row.xpath for row in kept], table.ns))
+        for each in table.eaches
+        if each.target != "attachments"
+        and (kept := tuple(row for row in each.rows if row.required or row.may_fail or row.target in _CHECKED_IN))
+    ]
+    return replace(
+        table, rows=rows, eaches=tuple(eaches), ignored=(),
+        plan=plan([*(row.xpath for row in rows), *(each.xpath for each in eaches)], table.ns),
+    )  # fmt: skip
+
+
+# Targets of text that checks look at (case.py, taxes.py); everything numeric or coded is kept anyway.
+_CHECKED = ("payout_account", "purpose", "reason", "period.")
+_CHECKED_IN = ("share", "use_code")
 
 
 class _Compiler:
@@ -143,16 +172,20 @@ class _Compiler:
             many=row.get("many", False),
             values=row.get("values"),
             label=row.get("label"),
+            path=tuple(target.split(".")) if "." in target else None,
+            may_fail=TRANSFORMS[read] not in NEVER_FAIL or "values" in row,
         )
 
     def _each(self, entry: dict[str, Any]) -> Each:
         name = str(entry.get("target", "?"))
         self._check(entry, _EACH_KEYS, ("target", "xpath", "field"), name)
+        rows = tuple(self._row(target, row) for target, row in entry["field"].items())
         return Each(
             target=name,
             xpath=entry["xpath"],
             find=self.compile(entry["xpath"], name),
-            rows=tuple(self._row(target, row) for target, row in entry["field"].items()),
+            rows=rows,
+            plan=plan([row.xpath for row in rows], self.namespaces),
             set=entry.get("set", {}),
             number=entry.get("number"),
             label=entry.get("label"),

@@ -17,7 +17,7 @@ from typing import Any
 
 Transform = Callable[[str], Any]
 
-_SPACES = re.compile(r"\s+")
+_CANONICAL = re.compile(r"(?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,12})?")
 _NUMBER = re.compile(r"[+-]?\d{1,16}([.,]\d{1,12})?")
 _DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:T.*|Z|[+-]\d\d:\d\d)?")
 _YES = frozenset({"1", "true", "tak", "t", "x"})
@@ -31,19 +31,21 @@ def text(value: str) -> str | None:
 
 def token(value: str) -> str | None:
     """One line: every run of white space is one space. Element names and codes arrive padded."""
-    return _SPACES.sub(" ", value).strip() or None
+    return " ".join(value.split()) or None
 
 
 def digits(value: str) -> str | None:
     """An identifier (PESEL, NIP, REGON, KRS, account): white space and dashes removed, else as declared."""
-    return re.sub(r"[\s-]", "", value) or None
+    return "".join(value.split()).replace("-", "") or None
 
 
 def decimal(value: str) -> str | None:
     """An exact decimal with dot or comma; spaces as thousands separators are dropped."""
-    compact = re.sub(r"[\s\u00a0]", "", value)
+    compact = "".join(value.split())
     if not compact:
         return None
+    if _CANONICAL.fullmatch(compact):
+        return compact
     if not _NUMBER.fullmatch(compact):
         raise ValueError("decimal")
     return format(Decimal(compact.replace(",", ".")), "f")
@@ -138,3 +140,4 @@ TRANSFORMS: dict[str, Transform] = {
     "base64_file": base64_file,
     "base64_name": base64_name,
 }
+NEVER_FAIL = frozenset({text, token, digits})  # any text can be read so
