@@ -162,7 +162,7 @@ class _Judgement:
             trust,
             Moment(moment.at, poe),
             self.key_info.certificates,
-            carried.evidence(self.properties),
+            (lambda: carried.evidence(self.properties)),
         )
         reasons += found.reasons
         self.evidence = SignatureEvidence(found.trust, found.problems, stamp)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,7 +19,6 @@ from gateway.trust.verdict import RevocationEvidence, TrustVerdict
 from schemas.verification import Reason, Signer
 from schemas.xmldoc import OS_2009_03, PPZP, PZ, qname
 
-_NO_EVIDENCE = RevocationEvidence()
 _PERSON_PREFIXES = ("PNOPL-", "PESEL-", "PESEL: ", "PESEL:")
 
 _PODPIS_ZP = qname(PPZP, "PodpisZP")
@@ -50,12 +49,12 @@ def judge(
     trust: TrustPolicy,
     moment: Moment,
     others: Sequence[Certificate] = (),
-    carried: RevocationEvidence = _NO_EVIDENCE,
+    carried: Callable[[], RevocationEvidence] = RevocationEvidence,
 ) -> Standing:
     """Who signed.
 
     Args:    certificate: the one that really signed. properties: only when covered.
-             others, carried: certificates and revocation data that came with the signature.
+             others, carried: certificates and, when asked, revocation data that came with the signature.
     """
     pinned = certificate is None or trust.is_trusted_profile_seal(certificate) or trust.is_seal(certificate)
     if trust.judge is None or pinned or certificate is None:
@@ -63,7 +62,7 @@ def judge(
         return Standing(signer, tuple(reasons))
     intermediates = [item.x509 for item in others if item is not certificate]
     verdict, problems = trust.judge.explain(
-        certificate.x509, intermediates, at=moment.at, poe=moment.poe, evidence=carried
+        certificate.x509, intermediates, at=moment.at, poe=moment.poe, evidence=carried()
     )
     if verdict.sub_indication == "NO_CERTIFICATE_CHAIN_FOUND":
         return Standing(unbelieved(certificate), (reason("signature.untrusted"), *verdict.reasons), verdict, problems)
