@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from multiprocessing.synchronize import Event as ProcessEvent
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
 import psycopg
@@ -80,7 +80,7 @@ def run(cases: int = 1000, workers: int = 2, waiting: int = 0, rounds: int = 1) 
 class ThreeSteps:
     """An office that costs nothing: what is measured is the engine."""
 
-    options_model = Options
+    options_model: ClassVar[type[Options]] = Options
     capabilities = Capabilities(repeat=Repeat.SAFE, max_calls=3)
 
     def check(self) -> None:
@@ -121,7 +121,12 @@ def _engine_worker(url: str, ready: Any, go: ProcessEvent, stop: ProcessEvent) -
     ready.release()
     go.wait()
     halt = threading.Event()
-    threading.Thread(target=lambda: (stop.wait(), halt.set()), daemon=True).start()
+
+    def follow() -> None:
+        stop.wait()
+        halt.set()
+
+    threading.Thread(target=follow, daemon=True).start()
     run_worker(_tools(store), halt)
     store.close()
 

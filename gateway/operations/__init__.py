@@ -1,7 +1,7 @@
 """What a person may ask of the gateway; the command line and the console call nothing else.
 
     look    submissions, submission, deliveries, delivery, receipt_of, books, offices, pauses
-    act     replay, settle, set_aside, release, close, edit, map_again, pause, resume
+    act     replay, settle, set_aside, release, close, edit, map_again, look_up, pause, resume
             each with actor and reason, recorded for ever
 Every function takes a `Store`, returns a typed result with `to_json`, and raises OperationRefused where the state does
 not allow what was asked, StoreUnavailable where the database is away.
@@ -9,7 +9,7 @@ not allow what was asked, StoreUnavailable where the database is away.
 
 from gateway.operations.act import ActionResult, Refusal, ReplayResult, close, release, replay, set_aside, settle
 from gateway.operations.books import Books, books
-from gateway.operations.correct import edit, map_again
+from gateway.operations.correct import edit, look_up, map_again
 from gateway.operations.find import by_prefix
 from gateway.operations.look import (
     DeliveryFilter,
@@ -44,6 +44,7 @@ __all__ = [
     "deliveries",
     "delivery",
     "edit",
+    "look_up",
     "map_again",
     "offices",
     "pause",

@@ -122,7 +122,7 @@ def settle(
             deliveries.wake_next(transaction, row["order_key"])
         else:
             deliveries.withdraw(transaction, delivery_id)
-            _open_round(transaction, row, in_doubt=False)
+            open_round(transaction, row, in_doubt=False)
         events.append(
             transaction, row["submission_id"], "settled", actor,
             delivery=str(delivery_id), verdict=verdict, action=action,
@@ -194,7 +194,7 @@ def _replay(transaction: Connection, delivery_id: UUID, actor: str, action: int 
     if row["in_doubt"] and blind:
         return "operation.settle_first"
     if action is not None:
-        _open_round(transaction, row, in_doubt=row["repeat"] is not None and not blind)
+        open_round(transaction, row, in_doubt=row["repeat"] is not None and not blind)
         events.append(
             transaction, row["submission_id"], "replayed", actor,
             delivery=str(delivery_id), round=row["round"] + 1, action=action,
@@ -202,7 +202,7 @@ def _replay(transaction: Connection, delivery_id: UUID, actor: str, action: int 
     return None
 
 
-def _open_round(transaction: Connection, row: RowMapping, *, in_doubt: bool) -> None:
+def open_round(transaction: Connection, row: RowMapping, *, in_doubt: bool) -> None:
     """Due at once, unless a lost answer is younger than the settle delay: then not before."""
     due = row["now"]
     if in_doubt and row["doubt_since"] is not None:
@@ -224,15 +224,21 @@ def _open_round(transaction: Connection, row: RowMapping, *, in_doubt: bool) -> 
 
 
 def _changeable(transaction: Connection, delivery_id: UUID) -> RowMapping:
-    """The locked row of a delivery a person may act on, with the database's time as `now`."""
-    query = select(t.delivery, func.now().label("now")).where(D.id == delivery_id).with_for_update()
-    row = transaction.execute(query).mappings().first()
-    if row is None:
-        raise OperationRefused("operation.not_found", id=delivery_id)
+    """The locked row of a delivery a person may act on."""
+    row = locked(transaction, delivery_id)
     if row["state"] == "delivered":
         raise OperationRefused("operation.already_delivered", id=delivery_id)
     if row["state"] == "trying":
         raise OperationRefused("operation.being_tried", id=delivery_id)
+    return row
+
+
+def locked(transaction: Connection, delivery_id: UUID) -> RowMapping:
+    """The locked row of a delivery, with the database's time as `now`."""
+    query = select(t.delivery, func.now().label("now")).where(D.id == delivery_id).with_for_update()
+    row = transaction.execute(query).mappings().first()
+    if row is None:
+        raise OperationRefused("operation.not_found", id=delivery_id)
     return row
 
 

@@ -24,7 +24,12 @@ SELECT (SELECT count(*) FROM submission) AS submissions,
            OR (state = 'unsettled' AND due_at IS NULL AND parked IS NULL)) AS waiting_for_person,
        (SELECT count(*) FROM delivery WHERE state = 'set_aside') AS set_aside,
        (SELECT count(*) FROM delivery WHERE state IN ('due', 'trying', 'waiting')
-           OR (state = 'unsettled' AND (due_at IS NOT NULL OR parked IS NOT NULL))) AS in_progress,
+           OR (state = 'unsettled' AND (due_at IS NOT NULL OR parked IS NOT NULL))) AS open,
+       (SELECT count(*) FROM delivery WHERE parked = 'pause') AS paused,
+       (SELECT count(*) FROM delivery d WHERE d.parked = 'order' AND EXISTS (
+           SELECT 1 FROM delivery e WHERE e.order_key = d.order_key AND e.sequence < d.sequence
+              AND (e.state IN ('refused', 'given_up')
+                   OR (e.state = 'unsettled' AND e.due_at IS NULL AND e.parked IS NULL)))) AS behind,
        (SELECT count(*) FROM (SELECT a.delivery_id FROM attempt a WHERE a.outcome = 'delivered'
            GROUP BY a.delivery_id HAVING count(*) > 1) twice) AS delivered_twice
 """)
@@ -45,8 +50,15 @@ class Books:
     delivered: int
     waiting_for_person: int
     set_aside: int
-    in_progress: int
+    open: int  # due, being tried, waiting, to be asked about; with those that wait for a person's other decisions:
+    paused: int  # a person stopped their office
+    behind: int  # an earlier one of their order key waits for a person
     delivered_twice: int  # must be 0
+
+    @property
+    def in_progress(self) -> int:
+        """What goes on by itself."""
+        return self.open - self.paused - self.behind
 
     @property
     def quiet(self) -> bool:
@@ -56,12 +68,12 @@ class Books:
     @property
     def balanced(self) -> bool:
         """Quiet, and every delivery ended exactly once or waits for a person."""
-        settled = self.delivered + self.waiting_for_person + self.set_aside
+        settled = self.delivered + self.waiting_for_person + self.set_aside + self.paused + self.behind
         return self.quiet and self.lost == self.delivered_twice == 0 and settled == self.deliveries
 
     def to_json(self) -> dict[str, Any]:
-        """Every count, with `quiet` and `balanced`."""
-        return {**asdict(self), "quiet": self.quiet, "balanced": self.balanced}
+        """Every count, with `in_progress`, `quiet` and `balanced`."""
+        return {**asdict(self), "in_progress": self.in_progress, "quiet": self.quiet, "balanced": self.balanced}
 
 
 def books(store: Store) -> Books:

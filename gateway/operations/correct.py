@@ -1,4 +1,4 @@
-"""Correct a case and send it again: a clerk's change, or today's mapping. The original and every version stay."""
+"""Correct a case and send it again: a clerk's change, today's mapping, or what an office lost. All versions stay."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, select
 
 from gateway import flow
-from gateway.operations.act import ReplayResult, named, note, replay
-from gateway.store import events, submissions
+from gateway.operations.act import ReplayResult, locked, named, note, open_round, replay
+from gateway.store import deliveries, events, submissions
 from gateway.store import tables as t
 from gateway.store.database import Store
 from gateway.tools import Tools
 from schemas.case import Case
+from schemas.delivery import DeliveryState
 from schemas.errors import OperationRefused
 from schemas.submission import Submission
 
@@ -54,6 +55,34 @@ def map_again(tools: Tools, submission_id: UUID, *, actor: str, reason: str, res
         events.append(transaction, found.id, "mapped_again", actor, action=action)
         ids = _deliveries_of(transaction, found.id)
     return replay(tools.store, ids, actor=actor, reason=reason, dry_run=not resend)
+
+
+def look_up(tools: Tools, delivery_id: UUID, *, actor: str, reason: str) -> str | None:
+    """Ask the office whether it has a delivered case; if it says no, send it again in a new round.
+
+    Returns: the office's reference, or None: it has nothing, and a new round is open.
+    Raises:  OperationRefused: `operation.not_found`, `operation.not_delivered` (replay it instead),
+             `operation.cannot_ask`; ConnectorError: nothing is known, nothing changed.
+    """
+    named(actor, reason)
+    with tools.store.begin() as transaction:
+        found = deliveries.load(transaction, delivery_id)
+    if found is None:
+        raise OperationRefused("operation.not_found", id=delivery_id)
+    if found.state is not DeliveryState.DELIVERED:
+        raise OperationRefused("operation.not_delivered", id=delivery_id, state=found.state.value)
+    connector = tools.offices.get(found.tenant, found.connector).connector
+    if not connector.capabilities.look_up:
+        raise OperationRefused("operation.cannot_ask", connector=found.connector)
+    reference = connector.find(found.key)
+    with tools.store.begin() as transaction:
+        asked = {"delivery": str(delivery_id), "found": reference is not None}
+        action = note(transaction, "look_up", actor, reason, asked, int(reference is None))
+        events.append(transaction, found.submission_id, "looked_up", actor, **asked, action=action)
+        if reference is None:
+            deliveries.forget_steps(transaction, delivery_id)
+            open_round(transaction, locked(transaction, delivery_id), in_doubt=False)
+    return reference
 
 
 def _case_of(transaction: Connection, submission_id: UUID) -> tuple[Submission, dict[str, Any]]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
-from sqlalchemy import Connection, Engine, create_engine, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -56,7 +56,7 @@ class Store:
 
 def open_engine(url: str, pool_size: int = 10) -> Engine:
     """An engine on psycopg 3; connections are tested before use, so a restarted server needs no restart of ours."""
-    return create_engine(
+    engine = create_engine(
         make_url(url).set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
         max_overflow=pool_size,
@@ -64,6 +64,17 @@ def open_engine(url: str, pool_size: int = 10) -> Engine:
         pool_pre_ping=True,
         connect_args={"connect_timeout": 5, "application_name": "brama", "options": "-c timezone=UTC"},
     )
+    event.listen(engine, "connect", _durable)
+    return engine
+
+
+def _durable(connection: psycopg.Connection[Any], _record: object) -> None:
+    """A commit of ours means "on disk", also on a server that is set to hurry; one set to more stays so."""
+    connection.autocommit = True
+    connection.execute(
+        "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+    )
+    connection.autocommit = False
 
 
 def database_now(connection: Connection) -> datetime:

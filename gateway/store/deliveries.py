@@ -287,6 +287,11 @@ def withdraw(connection: Connection, delivery_id: UUID, name: str | None = None,
     connection.execute(query)
 
 
+def forget_steps(connection: Connection, delivery_id: UUID) -> None:
+    """The office has nothing of it any more: every step is to be taken again."""
+    connection.execute(delete(t.step).where(t.step.c.delivery_id == delivery_id))
+
+
 def load(connection: Connection, delivery_id: UUID) -> Delivery | None:
     """One delivery, with what it waits for."""
     row = connection.execute(select(t.delivery).where(D.id == delivery_id)).mappings().first()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from importlib import resources
 
 from alembic import command
@@ -9,7 +10,7 @@ from alembic.config import Config as AlembicConfig
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from schemas.errors import ConfigError, StoreUnavailable
 
@@ -30,6 +31,8 @@ def migrate(engine: Engine) -> None:
             alembic = _alembic()
             alembic.attributes["connection"] = connection
             command.upgrade(alembic, "head")
+    except OperationalError as error:
+        raise StoreUnavailable(reason=type(error.orig).__name__) from error
     except DBAPIError as error:
         raise StoreUnavailable("store.migration_failed", reason=type(error.orig).__name__) from error
 
@@ -71,6 +74,7 @@ def _head() -> str | None:
 
 
 def _alembic() -> AlembicConfig:
+    logging.getLogger("alembic").setLevel("WARNING")  # it reports every look at the version
     config = AlembicConfig()
     config.set_main_option("script_location", str(resources.files("gateway.store") / "migrations"))
     config.set_main_option("path_separator", "os")

@@ -321,6 +321,18 @@ def test_the_books_balance_only_when_nothing_is_under_way(gateway: Gateway, stor
     assert (books.submissions, books.delivered, books.waiting_for_person, books.closed) == (3, 1, 1, 1)
 
 
+def test_what_waits_behind_a_person_or_a_pause_does_not_unbalance_the_books(gateway: Gateway, store: Store) -> None:
+    a_refused(gateway, taxpayer=3)
+    gateway.receive(a_signed_document(taxpayer=3, purpose="2"))
+    operations.pause(store, tenant=OTHER_TERYT, **WHO)
+    gateway.receive(a_signed_document("letter"), mailbox=OTHER_MAILBOX)
+    gateway.work_until_quiet()
+
+    books = operations.books(store)
+    assert (books.waiting_for_person, books.behind, books.paused, books.in_progress) == (1, 1, 1, 0)
+    assert books.balanced
+
+
 def test_a_processed_submission_without_a_delivery_is_lost_and_the_books_say_so(gateway: Gateway) -> None:
     submission = gateway.receive()
     with gateway.tools.store.begin() as transaction:

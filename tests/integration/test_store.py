@@ -149,3 +149,12 @@ def test_roots_data_never_lies_under_a_home_folder() -> None:
 
 def _is_ours(_thing: object, name: str | None, kind: str, _reflected: bool, _other: object) -> bool:
     return not (kind in ("table", "index") and (name or "").startswith(FOREIGN))
+
+
+def test_commits_reach_the_disk_also_where_the_server_is_set_to_hurry(database: Store) -> None:
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        name = connection.execute(text("SELECT current_database()")).scalar_one()
+        connection.execute(text(f"ALTER DATABASE {name} SET synchronous_commit = off"))
+    database.engine.dispose()
+    with database.begin() as transaction:
+        assert transaction.execute(text("SHOW synchronous_commit")).scalar_one() == "on"
