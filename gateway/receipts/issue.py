@@ -1,9 +1,13 @@
-"""Issue our own UPP: proof that the office has a document, sealed together with the document's original octets."""
+"""Issue our own UPP and UPD, sealed together with the original octets of what they are about.
+
+UPP: the office has the document. UPD: the addressee has the document we sent; it is issued when they collect it.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from lxml import etree
@@ -70,6 +74,59 @@ def issue_upp(
         cid=facts.cid,
         supplementary=supplementary,
         xml=sign(root, {facts.file_name: document}, key, at, time_stamp=time_stamp),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class UpdFacts:
+    """What an UPD states. `received_at`: when the addressee collected the document, aware."""
+
+    receipt_id: str
+    issuer: ReceiptParty
+    addressee: ReceiptParty
+    document_id: str
+    case_id: str
+    file_name: str
+    received_at: datetime
+    cid: str | None = None
+    supplementary: Mapping[str, str] = field(default_factory=dict)
+
+
+def issue_upd(
+    facts: UpdFacts, document: bytes, key: SealKey, at: datetime, time_stamp: TimeStamper | None = None
+) -> Receipt:
+    """Build and seal an UPD (urzędowe poświadczenie doręczenia); the addressee's own signature may follow ours.
+
+    Args and returns as `issue_upp`; the receipt's sender is who issues it.
+    """
+    supplementary = {
+        "Nazwa pliku": facts.file_name,
+        "Skrót SHA-256 pliku": sha256(document),
+        **facts.supplementary,
+    }
+    root = _document(facts.cid)
+    upd = _add(root, "UPD")
+    _add(upd, "IdentyfikatorPoswiadczenia", facts.receipt_id)
+    _party(upd, "PodmiotWystawiajacyPoswiadczenie", facts.issuer)
+    _party(upd, "Adresat", facts.addressee)
+    _add(upd, "DataOdbioru", wall_time(facts.received_at))
+    _add(upd, "DataUtworzeniaPoswiadczenia", wall_time(at))
+    _add(upd, "IdentyfikatorSprawy", facts.case_id)
+    _add(upd, "IdentyfikatorDokumentu", facts.document_id)
+    for kind, text in supplementary.items():
+        _add(upd, "InformacjaUzupelniajaca", text).set("TypInformacjiUzupelniajacej", kind)
+    return Receipt(
+        kind=ReceiptKind.UPD,
+        id=facts.receipt_id,
+        addressee=facts.addressee,
+        sender=facts.issuer,
+        delivered_at=facts.received_at,
+        issued_at=at,
+        document_id=facts.document_id,
+        case_id=facts.case_id,
+        cid=facts.cid,
+        supplementary=supplementary,
+        xml=sign(root, {facts.file_name: document}, key, at, time_stamp=time_stamp, others_follow=True),
     )
 
 

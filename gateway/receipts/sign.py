@@ -28,6 +28,7 @@ from gateway.receipts.seal import SealKey, TimeStamper
 from schemas.xmldoc import DS, XADES, qname
 
 _EXCLUSIVE = "http://www.w3.org/2001/10/xml-exc-c14n#"
+_XPATH = "http://www.w3.org/TR/1999/REC-xpath-19991116"
 _SHA256 = "http://www.w3.org/2001/04/xmlenc#sha256"
 _SIGNED_PROPERTIES = "http://uri.etsi.org/01903#SignedProperties"
 
@@ -39,15 +40,18 @@ def sign(
     at: datetime,
     *,
     time_stamp: TimeStamper | None = None,
+    others_follow: bool = False,
     mark: UUID | None = None,
 ) -> bytes:
     """Seal a document as XAdES B-B, or B-T with a time-stamp.
 
     Args:    root: the document's root, without anything beside it; it is not changed.
              detached: file name → original octets of each file sealed with it. at: aware; written in UTC.
+             others_follow: somebody else will sign the same document; ours then leaves every signature out of what
+             it covers (an XPath filter, which signxml's own verifier does not know), not only itself.
     Returns: the document with the signature as last child of its root, UTF-8 with declaration.
     """
-    signer = _Signer(key, detached, at, (mark or uuid4()).hex)
+    signer = _Signer(key, detached, at, (mark or uuid4()).hex, others_follow=others_follow)
     signed = signer.sign(root, key=key.key, cert=[key.certificate, *key.chain], always_add_key_value=False)
     if time_stamp is not None:
         _add_time_stamp(signed, time_stamp)
@@ -62,7 +66,9 @@ def reference_name(file_name: str) -> str:
 class _Signer(XMLSigner):
     """One use: it carries what this one signature is about."""
 
-    def __init__(self, key: SealKey, detached: dict[str, bytes], at: datetime, mark: str) -> None:
+    def __init__(
+        self, key: SealKey, detached: dict[str, bytes], at: datetime, mark: str, *, others_follow: bool
+    ) -> None:
         super().__init__(
             method=SignatureConstructionMethod.enveloped,
             signature_algorithm=SignatureMethod[key.algorithm],
@@ -70,7 +76,15 @@ class _Signer(XMLSigner):
             c14n_algorithm=CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0,
         )
         self._seal, self._detached, self._at, self._mark = key, detached, at, mark
+        self._others_follow = others_follow
         self.signature_annotators += [self._add_detached, self._add_properties]
+
+    def _build_transforms_for_reference(self, *, transforms_node: etree._Element, **given: Any) -> None:
+        super()._build_transforms_for_reference(transforms_node=transforms_node, **given)
+        if self._others_follow:
+            enveloped = transforms_node[0]
+            enveloped.set("Algorithm", _XPATH)
+            etree.SubElement(enveloped, qname(DS, "XPath")).text = "not(ancestor-or-self::ds:Signature)"
 
     def _add_detached(self, signature: etree._Element, **_settings: Any) -> None:
         signature.set("Id", f"id-{self._mark}")

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from lxml import etree
 
-from gateway.receipt import SealKey, UppFacts, check_receipt, is_receipt, issue_upp, read_receipt
+from gateway.receipt import SealKey, UpdFacts, UppFacts, check_receipt, is_receipt, issue_upd, issue_upp, read_receipt
 from gateway.signatures import TrustPolicy, verify
 from gateway.simulate import citizens, pki
 from schemas.errors import ReceiptError
@@ -216,6 +216,38 @@ def test_what_is_no_receipt_is_refused_with_its_code(xml: bytes, code: str) -> N
         read_receipt(xml)
     assert refused.value.code == code
     assert code in all_texts()
+
+
+def test_our_upd_verifies_anywhere_and_reads_back_as_it_was_issued(trust: TrustPolicy) -> None:
+    facts = UpdFacts(
+        receipt_id="BRAMA-UPD-1",
+        issuer=FACTS.addressee,
+        addressee=ReceiptParty("Łucja <Próbna>", "osoba", "ePUAP-ID"),
+        document_id="DEC-1",
+        case_id="FN.3120.1.2026",
+        file_name=NAME,
+        received_at=MOMENT - timedelta(days=1),
+        supplementary={"Informacja": "Doręczenie pełne."},
+    )
+    upd = issue_upd(facts, DOCUMENT, seal(), MOMENT)
+    assert read_receipt(upd.xml) == upd
+    assert check_receipt(upd.xml, DOCUMENT, trust).binding == "is_for"
+    assert jdk.judge([upd.xml], {URI: DOCUMENT}, secure=True) == [[jdk.Answer("intact", "vvv")]]
+    assert xmlsec.accepts(upd.xml, {URI: DOCUMENT})
+
+
+def test_an_upd_stays_intact_when_the_addressee_signs_it_too(trust: TrustPolicy) -> None:
+    party = ReceiptParty("Gmina", "9999011", "TERYT")
+    facts = UpdFacts("UPD-2", party, party, "DEC-1", "FN.1", NAME, MOMENT)
+    upd = issue_upd(facts, DOCUMENT, seal(), MOMENT)
+    for signed in (
+        citizens.sign_trusted_profile(upd.xml, citizens.person(1), pki.shared()),
+        citizens.sign_qualified(upd.xml, citizens.person(1), pki.shared()),
+    ):
+        result = verify(signed, trust, detached={URI: DOCUMENT}, scope="crypto")
+        assert [item.crypto for item in result.signatures] == [Crypto.INTACT, Crypto.INTACT]
+        assert [item.verdict for item in jdk.judge([signed], {URI: DOCUMENT})[0]] == ["intact", "intact"]
+        assert check_receipt(signed, DOCUMENT, trust).binding == "is_for"
 
 
 def test_a_receipt_among_the_mail_is_recognised(upp: Receipt) -> None:
