@@ -15,7 +15,7 @@ from typing import Any
 from starlette.applications import Starlette
 
 from connectors import registry
-from gateway import flow, log, mapper, policy, signatures, trusted, upo, validate
+from gateway import flow, log, mapper, policy, trusted, upo, validate
 from gateway.clock import Clock, SystemClock
 from gateway.config import Config, FormPolicy, load, resolve_secrets, secret
 from gateway.forms import Forms
@@ -77,12 +77,14 @@ def make_tools(config: Config, store: Store) -> Tools:
     forms = Forms.load([config.path(folder) for folder in config.gateway.forms], production=production)
     mappings = mapper.Mappings.load([config.path(folder) for folder in config.gateway.mappings])
     clock = SystemClock()
+    verify = trusted.verifier(trust, services, clock)
     return Tools(
         config=config,
         store=store,
         clock=clock,
         offices=ConfiguredOffices(config),
-        verify=partial(signatures.verify, trust=trust),
+        verify=verify,
+        verify_again=verify,
         check=lambda document, on: validate.check(document, forms, mappings, on),
         rules=partial(rules_of, config, forms),
         seal=_sealer(config, _seals(config, services, clock), clock),

@@ -10,6 +10,8 @@ Each step returns a value; nothing is decided by exceptions. Repeating any of th
 from __future__ import annotations
 
 import time
+from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -19,7 +21,7 @@ from gateway import intake, policy, schedule
 from gateway.clock import WARSAW
 from gateway.crashpoint import crashpoint
 from gateway.policy import Verdict
-from gateway.store import events, jobs, submissions
+from gateway.store import events, jobs, reports, submissions
 from gateway.tools import Tools
 from schemas.case import Case, MessageFacts
 from schemas.errors import BramaError, IntakeRefused, StoreUnavailable
@@ -31,6 +33,7 @@ from schemas.verification import Verification
 
 log = structlog.get_logger()
 
+LOOK_AGAIN_FOR = timedelta(days=7)  # newer revocation data that have not come by then will not
 TRIES = 5  # of deciding, before a submission is held for a person
 _TWIN_POLL_S = 0.05
 
@@ -100,6 +103,34 @@ def finish(submission_id: UUID, tools: Tools) -> None:
             _hold(submission_id, SubmissionState.KEPT, error, "decision_failed", tools)
 
 
+def look_again(submission_id: UUID, tools: Tools) -> None:
+    """Judge the signatures anew, as of receipt, on newer revocation data; the decision stays what it is.
+
+    What is found is kept as a further report and stands in the timeline: a clerk may act on it.
+    """
+    with tools.store.begin() as transaction:
+        submission = submissions.load(transaction, submission_id)
+        known, _ = submissions.verdicts_of(transaction, submission_id)
+    if submission is None or known is None or tools.verify_again is None:
+        return
+    verification = tools.verify_again(submission.document, submission.received_at)
+    late = tools.clock.now() - submission.received_at > LOOK_AGAIN_FOR
+    recheck_at = None if late else verification.recheck_at
+    with tools.store.begin() as transaction:
+        if verification.report is None or (recheck_at is not None and _as_before(verification, known)):
+            reports.postpone(transaction, submission_id, recheck_at)
+            return
+        reports.add(transaction, submission_id, verification.report, recheck_at)
+        indication = verification.indication.value
+        events.append(transaction, submission_id, "verified_again", indication=indication, final=recheck_at is None)
+    log.info("submission_verified_again", submission=str(submission_id), indication=indication)
+
+
+def _as_before(verification: Verification, known: dict[str, Any]) -> bool:
+    found = [item.sub_indication for item in verification.signatures]
+    return found == [item["sub_indication"] for item in known["signatures"]]
+
+
 def process(submission_id: UUID, tools: Tools) -> None:
     """In a worker: signed content to case to scheduled deliveries. An error here never costs the UPO."""
     with tools.store.begin() as transaction:
@@ -166,6 +197,8 @@ def _store_decision(
         ):
             return False
         submissions.save_verdicts(transaction, submission.id, verification, validation.to_json())
+        if verification.report is not None:
+            reports.add(transaction, submission.id, verification.report, verification.recheck_at)
         if receipt is not None:
             submissions.save_receipt(transaction, submission.id, receipt, origin="own")
         events.append(

@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy import Connection, RowMapping
 
 from gateway import flow, retry
-from gateway.store import deliveries, events, submissions, sweeps
+from gateway.store import deliveries, events, reports, submissions, sweeps
 from gateway.tools import Tools
 from schemas.delivery import DeliveryState, Repeat
 from schemas.submission import SubmissionState
@@ -36,8 +36,11 @@ def sweep(tools: Tools) -> int:
         lost = sweeps.forget_lost_wake_ups(transaction, tools.config.gateway.worker.sweep_s)
         freed = sweeps.unpark(transaction)
         undecided = submissions.unfinished(transaction, SubmissionState.KEPT, limit=20)
+        unsettled = reports.take_due(transaction)
     for submission_id in undecided:
         flow.finish(submission_id, tools)
+    for submission_id in unsettled:
+        flow.look_again(submission_id, tools)
     found = len(processing) + lost + len(freed) + len(undecided)
     if found:
         log.info(

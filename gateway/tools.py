@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Protocol
 
 from connectors.base import Connector
@@ -59,3 +59,4 @@ class Tools:
     map: Callable[[bytes, MessageFacts], Case]
     record: Callable[[dict[str, Any], str], dict[str, Any]]  # case JSON, record mapping → fields of an office
     worker: str  # name of this process in attempts and leases
+    verify_again: Callable[[bytes, datetime], Verification] | None = None  # a document received then, judged now

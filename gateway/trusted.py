@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 from cryptography import x509
 
 from gateway.clock import Clock
-from gateway.signatures import TrustPolicy
+from gateway.signatures import TrustPolicy, examine
 from gateway.timestamps import TIME_STAMPING, Stamper
+from gateway.trust import report
 from gateway.trust.admin import known_lists
 from gateway.trust.cache import EvidenceCache
 from gateway.trust.fetch import FetchClient, FetchPolicy
@@ -22,6 +23,7 @@ from gateway.trust.settings import TrustSettings, load_settings
 from gateway.trust.source import RevocationSource, load_bundle
 from gateway.trust.verdict import Anchor, RevocationEvidence
 from schemas.errors import ConfigError, ReceiptError, TrustError
+from schemas.verification import Verification
 
 PINNED = "trust.toml"
 
@@ -61,6 +63,28 @@ def load_policy(path: Path) -> tuple[TrustPolicy, Trusted]:
     pinned = TrustPolicy.load(path)
     found = load_trusted(path, pinned.qualified_anchors)
     return replace(pinned, judge=found.paths, stamp_judge=found.stamps), found
+
+
+def verifier(policy: TrustPolicy, found: Trusted, clock: Clock) -> Callable[..., Verification]:
+    """A document, and since when it surely exists (now when not given) → its verification with the report to keep.
+
+    There is a report where trust rests on more than a pin: a path, revocation data, a time-stamp.
+    """
+
+    def verify(document: bytes, poe: datetime | None = None) -> Verification:
+        now = clock.now()
+        examined = examine(document, policy, at=now, poe=poe)
+        trust = [item.trust for item in examined.evidence if item.trust is not None]
+        if not trust and not any(item.time_stamp for item in examined.evidence):
+            return examined.verification
+        rules = found.settings.policy
+        made = report.make(
+            document, examined.verification, examined.evidence, at=now, environment=policy.environment, policy=rules
+        )
+        again = [verdict.recheck_at for verdict in trust if verdict.recheck_at is not None]
+        return replace(examined.verification, report=made.to_json(), recheck_at=min(again, default=None))
+
+    return verify
 
 
 def time_stamper(stamper: Stamper, clock: Clock) -> Callable[[bytes], bytes]:

@@ -86,6 +86,8 @@ class Verification:
     scope: str  # full | crypto
     reasons: tuple[Reason, ...] = ()
     signed_xml: bytes | None = field(default=None, repr=False)
+    report: dict[str, Any] | None = field(default=None, repr=False, compare=False)  # kept beside it, not in its JSON
+    recheck_at: datetime | None = field(default=None, compare=False)  # newer revocation data may change or settle it
 
     def to_json(self) -> dict[str, Any]:
         """The contract of `brama verify --json`; times in UTC. Holds personal data: store, show, never log."""
