@@ -6,7 +6,7 @@ submission: recorded, flagged where the circumstances differ, and answered like 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from sqlalchemy import Connection
@@ -20,6 +20,7 @@ from schemas.submission import Envelope, Submission
 
 log = structlog.get_logger()
 
+BIG_BYTES = 4 * 1024 * 1024
 DECIDE_WITHIN_S = 20.0  # whoever keeps a document decides it within this time; then others may (harmlessly twice)
 
 
@@ -40,6 +41,8 @@ def keep(envelope: Envelope, store: Store, config: Config) -> Kept:
     tenant = config.tenant_of(envelope.mailbox)
     teryt = tenant.teryt if tenant else None
     with store.begin() as transaction:
+        if len(envelope.raw) > BIG_BYTES:
+            transaction.detach()  # not reused: libpq's buffers grow with what is sent and never shrink
         kept = _insert(transaction, envelope, teryt, config) or _arrived_again(transaction, envelope)
     log.info(
         "submission_kept" if kept.is_new else "submission_arrived_again",
@@ -69,9 +72,9 @@ def _insert(transaction: Connection, envelope: Envelope, teryt: str | None, conf
     if same is not None:
         events.append(transaction, new, "same_content", first=str(same))
         events.append(transaction, same, "same_content_again", other=str(new))
-    stored = submissions.load(transaction, new, with_document=True)
+    stored = submissions.load(transaction, new)
     assert stored is not None
-    return Kept(stored, is_new=True)
+    return Kept(replace(stored, document=envelope.document), is_new=True)  # the octets are at hand: not read back
 
 
 def _take_allowance(transaction: Connection, envelope: Envelope, allowance: int) -> None:

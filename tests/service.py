@@ -40,9 +40,20 @@ class Service:
         return push(self.url, call)
 
     def memory_peak_bytes(self) -> int:
-        """Largest resident size so far, of the process itself."""
+        """Largest resident size since the start or the last `forget_peak`, of the process itself."""
+        return self._memory("VmHWM")
+
+    def memory_bytes(self) -> int:
+        """Resident size now."""
+        return self._memory("VmRSS")
+
+    def forget_peak(self) -> None:
+        """Let the peak start anew from what is resident now."""
+        Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
+
+    def _memory(self, name: str) -> int:
         status = Path(f"/proc/{self.process.pid}/status").read_text("ascii")
-        line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+        line = next(line for line in status.splitlines() if line.startswith(f"{name}:"))
         return int(line.split()[1]) * 1024
 
     def stop(self) -> int:

@@ -23,6 +23,7 @@ ROLES: dict[str, str] = {
     "gateway.config": "base",
     "gateway.crashpoint": "base",
     "gateway.log": "base",
+    "gateway.memory": "base",
     "gateway.resources": "base",
     "gateway.checks": "library",
     "gateway.formdata": "library",

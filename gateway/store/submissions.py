@@ -61,9 +61,8 @@ def insert_new(
         .returning(S.id)
     ).scalar()
     if done is not None:
-        connection.execute(
-            insert(t.content).values(submission_id=new, document=envelope.document, envelope=envelope.raw)
-        )
+        octets = {"submission_id": new, "document": envelope.document, "envelope": envelope.raw}
+        connection.execute(insert(t.content), octets)  # apart: SQLAlchemy's cache keeps what a statement holds
     return done
 
 
@@ -209,11 +208,12 @@ def save_verdicts(
     connection: Connection, submission_id: UUID, verification: Verification, validation: dict[str, Any]
 ) -> None:
     """Store what was found out; written once, by whoever decided."""
-    connection.execute(
-        insert(t.verification).values(
-            submission_id=submission_id, stored=verification.to_json(), signed_xml=verification.signed_xml
-        )
-    )
+    judged = {
+        "submission_id": submission_id,
+        "stored": verification.to_json(),
+        "signed_xml": verification.signed_xml,
+    }
+    connection.execute(insert(t.verification), judged)  # apart, as in insert_new
     connection.execute(insert(t.validation).values(submission_id=submission_id, stored=validation))
 
 

@@ -9,6 +9,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route
 
+from gateway import memory
 from gateway.config import GatewayConfig, HttpConfig
 from schemas.submission import Answer, Envelope
 
@@ -48,6 +49,7 @@ def serve(build: str | Starlette, http: HttpConfig) -> None:
     Args: build: the application; for several processes the import path of a function that makes it
           (`"gateway.app:web"`), because each process makes its own.
     """
+    memory.settle()
     signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn repeats it when it is done; we leave by returning
     uvicorn.run(
         build,
