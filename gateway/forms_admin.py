@@ -188,7 +188,7 @@ def _checked(form: Form, forms: Forms, mappings: Mappings, folders: tuple[Path, 
         table = mappings.get(form.namespace)
         if table is not None and compiled:
             found = strays(table, skeleton(_model(forms, form)))
-            problems += [f"form.stray_row: {stray.target}" for stray in found]
+            problems += [_told("form.stray_row", stray.target) for stray in found]
             mapped = not found
             trouble = list(_sample_problems(form, forms, mappings, folders))
             problems += trouble
@@ -208,19 +208,23 @@ def _sample_problems(form: Form, forms: Forms, mappings: Mappings, folders: tupl
     files = [path for folder in folders for path in sorted(folder.glob(f"{stem}*.xml"))]
     files = [path for path in files if etree.QName(parse(path.read_bytes()).getroot()).namespace == form.namespace]
     if not files:
-        yield f"form.no_sample: {stem}"
+        yield _told("form.no_sample", stem)
     for path in files:
         document = path.read_bytes()
         verdict = validate.check(document, forms, mappings)
         if not verdict.valid:
-            yield f"form.sample_invalid: {path.name}: {', '.join(item.code for item in verdict.findings)}"
+            yield _told("form.sample_invalid", f"{path.name}: {', '.join(item.code for item in verdict.findings)}")
         case = mapper.apply(document, mappings, mapper.MessageFacts())
         expected = path.with_suffix(".case.json")
         if not expected.is_file() or json.loads(expected.read_text("utf-8")) != case.to_json():
-            yield f"form.sample_differs: {path.name}"
+            yield _told("form.sample_differs", path.name)
         if (verdict.form or form.info).name_pl not in render(document, case, verdict, mappings).text:
-            yield f"form.not_rendered: {path.name}"
+            yield _told("form.not_rendered", path.name)
 
 
 def _model(forms: Forms, form: Form) -> ElementModel:
     return root_of(forms.closure(form.namespace))
+
+
+def _told(code: str, what: str) -> str:
+    return f"{code}: {what}"
