@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from gateway.checks import taxes
 from gateway.checks.money import GROSZ, row_amount, total_of
+from gateway.checks.parties import party_checks
 from gateway.checks.say import finding
 from schemas.case import Case
 from schemas.case_parts import DeclaredRow
@@ -171,4 +172,5 @@ CHECKS: tuple[CaseCheck, ...] = (
     taxes.excise,
     taxes.waste,
     taxes.vehicles,
+    party_checks,
 )
