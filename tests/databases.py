@@ -162,6 +162,15 @@ def answers(url: str, process: subprocess.Popen[bytes], log: Path, timeout_s: fl
             time.sleep(0.1)
 
 
+def postgresql(address: str, name: str) -> str:
+    """A new database on the PostgreSQL of this test run; its address for SQLAlchemy."""
+    url = sa.make_url(address).set(drivername="postgresql+psycopg")
+    engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    return url.set(database=name).render_as_string(hide_password=False)
+
+
 def execute(url: str, *statements: str) -> None:
     """Run statements, each committed."""
     engine = sa.create_engine(url, poolclass=sa.NullPool)

@@ -14,8 +14,8 @@ from connectors.registry import build
 from connectors.rehearsal import Behaviour, RehearsalConnector, RehearsalOptions
 from gateway.simulate.offices import staging
 from gateway.simulate.offices.client import Office
-from gateway.store.embedded import embedded
 from gateway.testing.contract import ConnectorContract, GoesDown, LosesAnswers, Refuses
+from tests.databases import postgresql
 from tests.sshd import Sshd, prepare
 
 
@@ -226,11 +226,10 @@ class RehearsalSide:
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with embedded(tmp_path_factory.mktemp("pg")) as url:
-        made = url.replace("postgresql://", "postgresql+psycopg://", 1)
-        staging.create(made)
-        yield made
+def database(postgres: str) -> str:
+    url = postgresql(postgres, "urzad_kontrakt")
+    staging.create(url)
+    return url
 
 
 @pytest.fixture(scope="module")

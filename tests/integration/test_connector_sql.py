@@ -17,18 +17,18 @@ from connectors.registry import build
 from connectors.sql import SqlConnector
 from gateway.simulate.offices import staging
 from gateway.simulate.offices.client import Office
-from gateway.store.embedded import embedded
 from gateway.testing.samples import DOCUMENT, a_record
 from gateway.testing.steps import MemorySteps
 from schemas.delivery import Delivered, Refused, Repeat, Unreachable, Unsettled
 from schemas.errors import ConnectorError
+from tests.databases import postgresql
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with embedded(tmp_path_factory.mktemp("pg")) as url:
-        staging.create(driver(url))
-        yield driver(url)
+def database(postgres: str) -> str:
+    url = postgresql(postgres, "urzad_sql")
+    staging.create(url)
+    return url
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +48,6 @@ def url(database: str, line: Office) -> str:
     engine.dispose()
     made = sa.make_url(database)
     return made.set(host="127.0.0.1", port=line.port, query={}).render_as_string(hide_password=False)
-
-
-def driver(url: str) -> str:
-    return url.replace("postgresql://", "postgresql+psycopg://", 1)
 
 
 @pytest.fixture
