@@ -183,6 +183,22 @@ def test_what_an_answer_says_becomes_one_code(office: Office, status: int, body:
     assert outcome.code == code
 
 
+def test_a_service_of_soap_1_2_is_spoken_to_in_its_own_way(office: Office, tmp_path: Path) -> None:
+    text = Path("connectors/ezd_puw/contract.wsdl").read_text("utf-8")
+    newer = tmp_path / "soap12.wsdl"
+    newer.write_text(text.replace("schemas.xmlsoap.org/wsdl/soap/", "schemas.xmlsoap.org/wsdl/soap12/"), "utf-8")
+    envelope = "http://www.w3.org/2003/05/soap-envelope"
+    numbers = "<ResultStatus>1</ResultStatus><ZnakWplywu>RPW/5/2026</ZnakWplywu><IdKoszulki>5</IdKoszulki>"
+    body = f'<s:Envelope xmlns:s="{envelope}"><s:Body><R xmlns="http://ezd.gov.pl/">{numbers}</R></s:Body></s:Envelope>'
+    office.tell("say", times=1, match=f"(?s){envelope}.*RejestrujWplyw.*k-1", body=body)
+    options = options_for(office, wsdl=str(newer), address=f"{office.url}/Integracja.svc")
+
+    outcome = build("soap", options).deliver(a_record("k-1"), "k-1", MemorySteps())
+
+    assert isinstance(outcome, Delivered)
+    assert outcome.reference == "RPW/5/2026"
+
+
 def test_a_case_the_office_had_already_is_delivered(office: Office) -> None:
     options = options_for(office)
     options["reading"]["already"] = [{"path": "ResultMessage", "matches": "Już zarejestrowano.*"}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from collections.abc import Iterator
 from datetime import date
@@ -9,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from connectors.registry import build
 from connectors.sql import SqlConnector
@@ -18,6 +20,7 @@ from gateway.testing.steps import MemorySteps
 from schemas.delivery import Delivered, Refused, Unreachable
 from schemas.errors import ConnectorError
 from tests.databases import ENGINES, Server, execute
+from tests.require import program
 
 
 @pytest.fixture(scope="module", params=sorted(ENGINES))
@@ -189,6 +192,30 @@ def test_a_server_that_is_down_heals_without_a_restart_of_ours(server: Server, d
     connector.check()
     assert staging.keys(database) == {"k-1": 1, "k-2": 1}
     connector.close()
+
+
+@pytest.mark.parametrize("server", ["firebird"], indirect=True)
+def test_a_base_taken_off_line_for_maintenance_is_an_outage(server: Server, database: str) -> None:
+    connector = connector_for(database)
+    connector.check()
+    offline(server, "-shut", "full", "-force", "0")
+
+    outcome = deliver(connector)
+    offline(server, "-online", "normal")
+
+    assert isinstance(outcome, Unreachable)
+    assert outcome.code in ("sql.unreachable", "sql.interrupted")
+    assert isinstance(deliver(connector), Delivered)
+    connector.close()
+
+
+def offline(server: Server, *what: str) -> None:
+    """gfix, as the office's administrator runs it at night; the base takes a moment to let everybody go."""
+    url = sa.make_url(server.url)
+    base = f"127.0.0.1/{url.port}:{url.database}"
+    command = [program("gfix"), "-user", "SYSDBA", "-password", str(url.password), *what, base]
+    done = subprocess.run(command, env=server.environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture
