@@ -15,7 +15,7 @@ from typing import Any
 from starlette.applications import Starlette
 
 from connectors import registry
-from gateway import flow, log, mapper, policy, trusted, upo, validate
+from gateway import channels, flow, log, mapper, policy, trusted, upo, validate
 from gateway.clock import Clock, SystemClock
 from gateway.config import Config, FormPolicy, load, resolve_secrets, secret
 from gateway.forms import Forms
@@ -184,7 +184,8 @@ def web(tools: Tools | None = None) -> Starlette:
         tools = ExitStack().enter_context(open_tools(load(Path(os.environ["BRAMA_CONFIG"])), migrating=False))
     gateway = tools.config.gateway
     further = (api(BackOffice(tools), gateway),) if gateway.api.enabled else ()
-    return application(partial(flow.accept, tools=tools), gateway, lambda: _ready(tools), further)
+    security = channels.push_security(tools.config)
+    return application(partial(flow.accept, tools=tools), gateway, lambda: _ready(tools), further, security)
 
 
 def _ready(tools: Tools) -> None:

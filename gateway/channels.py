@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 from cryptography import x509
 
@@ -12,6 +13,7 @@ from gateway.signatures.messages import MessageTrust
 from gateway.transport.client import Endpoint
 from gateway.transport.pull import PullBox
 from gateway.transport.wsse import MessageKey, MessageSigner
+from gateway.web.push import PushSecurity
 from schemas.errors import ConfigError
 from schemas.ids import Mailbox
 
@@ -33,13 +35,25 @@ def pull_boxes(config: Config) -> list[PullBox]:
     ]
 
 
+def push_security(config: Config) -> PushSecurity:
+    """What the push endpoint asks of callers and does to its answers. Raises ConfigError as `pull_boxes`."""
+    push = config.gateway.push
+    return PushSecurity(
+        check=_trust(config, "push.caller_certificates", push.caller_certificates).check if push.check_caller else None,
+        sign=_signer(config).sign if push.sign_answers else None,
+    )
+
+
 def _endpoint(config: Config, address: str) -> Endpoint:
     settings = config.gateway.epuap
+    trust = (
+        _trust(config, "epuap.answer_certificates", settings.answer_certificates) if settings.check_answers else None
+    )
     return Endpoint(
         address=address,
         http=Http(HttpOptions(timeout_s=settings.timeout_s, max_answer_bytes=256 * 1024 * 1024)),
         signer=_signer(config),
-        check=_trust(config).check if settings.check_answers else None,
+        check=trust.check if trust else None,
         signed_faults=settings.signed_faults,
     )
 
@@ -58,15 +72,15 @@ def _signer(config: Config) -> MessageSigner:
     return MessageSigner(key, lifetime=timedelta(seconds=settings.timestamp_s) if settings.timestamp_s else None)
 
 
-def _trust(config: Config) -> MessageTrust:
+def _trust(config: Config, key: str, files: tuple[Path, ...]) -> MessageTrust:
     found, problems = [], []
-    for file in config.gateway.epuap.answer_certificates:
+    for file in files:
         try:
             found += x509.load_pem_x509_certificates(config.path(file).read_bytes())
         except (OSError, ValueError) as error:
-            problems.append(f"epuap.answer_certificates: {file}: {type(error).__name__}")
+            problems.append(f"{key}: {file}: {type(error).__name__}")
     if not found and not problems:
-        problems.append("epuap.answer_certificates: brak, a check_answers = true / none, although answers are checked")
+        problems.append(f"{key}: brak, a podpisy mają być sprawdzane / none, although signatures are to be checked")
     if problems:
         raise ConfigError(problems)
     return MessageTrust(tuple(found))

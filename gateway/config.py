@@ -75,6 +75,9 @@ class PushConfig(_Model):
     namespace: str = "http://wsdl.epuap.gov.pl/obiekty/"
     names: PushNames = PushNames()
     wrapper_elements: tuple[str, ...] = Field(default=(), description="Body elements that hold the parameters inside.")
+    check_caller: bool = Field(default=False, description="Callers must sign, with one of caller_certificates.")
+    caller_certificates: tuple[Path, ...] = Field(default=(), description="PEM files.")
+    sign_answers: bool = Field(default=False, description="Sign our answers with epuap.key.")
     rejected_code: int = Field(default=2, description="status/kod of a rejected document; anything but 1.")
     accepted_code: int = 1
     twin_wait_s: float = Field(default=20.0, gt=0, description="How long a concurrent twin waits for the first.")

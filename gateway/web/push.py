@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -31,11 +32,29 @@ _XML_TYPES = frozenset({"text/xml", "application/xml", "application/soap+xml", "
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class PushSecurity:
+    """WS-Security on the push call. Both are off by default: what ePUAP does there is not documented."""
+
+    check: Callable[[bytes], None] | None = None  # judges the caller's signature; raises MessageUntrusted
+    sign: soap.Sign | None = None  # signs our answers, Faults too
+
+
+OPEN = PushSecurity()
+
+
 class PushEndpoint:
     """One URL: POST takes a document, GET ?wsdl and ?xsd=… show the contract."""
 
-    def __init__(self, accept: Callable[[Envelope], Answer], config: GatewayConfig, intake: Intake) -> None:
+    def __init__(
+        self,
+        accept: Callable[[Envelope], Answer],
+        config: GatewayConfig,
+        intake: Intake,
+        security: PushSecurity = OPEN,
+    ) -> None:
         self._accept = accept
+        self._security = security
         self._intake = intake
         self._http = config.http
         self._push = config.push
@@ -68,19 +87,21 @@ class PushEndpoint:
         except Exception as error:  # noqa: BLE001  # our bug; the caller must not take it for success
             return self._refused(_bug(error), seen)
         log.info("push_answered", status=given.code, took_ms=round((time.monotonic() - started) * 1000), **seen)
-        return Response(wire.answer(given, self._push), media_type=XML)
+        return Response(wire.answer(given, self._push, self._security.sign), media_type=XML)
 
     def _handled(self, raw: bytes, headers: Mapping[str, str], seen: dict[str, Any]) -> Answer:
         """In a thread: octets to envelope to answer."""
         seen |= {"size_bytes": len(raw), "sha256": sha256(raw)}
         _check_content_type(headers)
+        if self._security.check is not None:
+            self._security.check(raw)
         return self._accept(self._reader.read(raw, seen["caller"]))
 
     def _refused(self, error: BramaError, seen: dict[str, Any]) -> Response:
         kind = fault_of(error)
         facts = {name: value for name, value in error.facts.items() if name not in seen}
         log.warning("push_refused", code=error.code, number=kind.number, **seen, **facts)
-        content = soap.fault(error, self._push.namespace)
+        content = soap.fault(error, self._push.namespace, self._security.sign)
         return Response(content, status_code=kind.http_status, media_type=XML)
 
     def _address(self, request: Request) -> str:

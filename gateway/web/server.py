@@ -15,7 +15,7 @@ from schemas.submission import Answer, Envelope
 
 from .health import Health
 from .intake import Intake
-from .push import PushEndpoint
+from .push import OPEN, PushEndpoint, PushSecurity
 
 KEEP_ALIVE_S = 5  # also how long the rest of a refused body is thrown away, so that the caller reads the refusal
 
@@ -25,13 +25,15 @@ def application(
     config: GatewayConfig,
     ready: Callable[[], None],
     further: tuple[BaseRoute, ...] = (),
+    security: PushSecurity = OPEN,
 ) -> Starlette:
     """The service as an ASGI application.
 
     Args: accept: keeps one envelope and says what to answer; called in a thread, raises BramaError to refuse.
           ready: raises BramaError while documents cannot be kept. further: routes of other parts of the service.
+          security: whether callers must sign, and whether our answers are signed.
     """
-    push, health = PushEndpoint(accept, config, Intake(config.http)), Health(ready)
+    push, health = PushEndpoint(accept, config, Intake(config.http), security), Health(ready)
     return Starlette(
         routes=[
             Route(config.http.push_path, push.get, methods=["GET"]),

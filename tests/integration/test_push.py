@@ -13,12 +13,18 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 import zeep
+from cryptography.hazmat.primitives.asymmetric import rsa
+from lxml import etree
 from structlog.testing import capture_logs
 
 from gateway.config import GatewayConfig, HttpConfig
+from gateway.signatures.messages import MessageTrust
 from gateway.simulate.epuap import Push, PushAnswer, push, read_answer, send
+from gateway.simulate.pki import shared
 from gateway.transport.faults import FAULTS
 from gateway.transport.soap import SOAP12
+from gateway.transport.wsse import MessageKey, MessageSigner
+from gateway.web.push import PushSecurity
 from gateway.web.server import application
 from schemas.errors import QuarantineFull, StoreUnavailable
 from schemas.submission import Answer, Envelope
@@ -241,6 +247,24 @@ def test_the_address_in_the_wsdl_is_the_one_asked_or_the_public_one(intake):
         assert requests.get(base + PATH, timeout=5).status_code == 405
     with service(intake, public_url="https://brama.example/") as base:
         assert f'location="https://brama.example{PATH}"' in requests.get(base + PATH + "?wsdl", timeout=5).text
+
+
+def test_a_caller_may_have_to_sign_and_our_answers_may_be_signed(intake):
+    seal = shared().upo_seal
+    assert isinstance(seal.key, rsa.RSAPrivateKey)
+    signer, trust = MessageSigner(MessageKey(seal.key, seal.certificate)), MessageTrust((seal.certificate,))
+    app = application(intake, GatewayConfig(), lambda: None, security=PushSecurity(trust.check, signer.sign))
+    envelope = etree.fromstring(CALL.envelope())
+    signer.sign(envelope)
+    with running(app) as base:
+        plain = requests.post(base + PATH, CALL.envelope(), timeout=10)
+        signed = requests.post(base + PATH, etree.tostring(envelope), timeout=10)
+    trust.check(plain.content)
+    trust.check(signed.content)
+    assert read_answer(500, plain.content).error == "message.unsigned"
+    assert read_answer(500, plain.content).code == FAULTS["message.untrusted"].number
+    assert read_answer(200, signed.content).code == 1
+    assert [kept.document for kept in intake.kept] == [CALL.document]
 
 
 def zeep_headers() -> dict[str, object]:
