@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
+from itertools import chain
 
 import structlog
 from lxml import etree
 
+from gateway.attachments import Rules, Scanner, attachments_of, judge
 from gateway.checks import case_checks, document_checks, unread_findings
 from gateway.checks.say import finding
 from gateway.formdata.findings import schema_findings
@@ -30,11 +32,20 @@ from schemas.xmldoc import parse
 log = structlog.get_logger()
 
 
-def check(document: bytes, forms: Forms, mappings: Mappings | None = None, on: date | None = None) -> Validation:
+def check(
+    document: bytes,
+    forms: Forms,
+    mappings: Mappings | None = None,
+    on: date | None = None,
+    *,
+    attachments: Rules | None = None,
+    scanner: Scanner | None = None,
+) -> Validation:
     """Everything we can say about a document before a person reads it.
 
     Args:    mappings: tables for the checks that compare figures, the packaged ones by default; on: day of receipt in
-             Poland, for checks of years.
+             Poland, for checks of years and deadlines; attachments: a tenant's rules for attached files, None: only
+             that they decode; scanner: asked about each attached file, with the rules.
     Returns: a Validation; `form` None with `form.unknown` where no template of the root's namespace is known, or with
              a `document.*` finding where the octets are no XML we read.
     """
@@ -50,9 +61,12 @@ def check(document: bytes, forms: Forms, mappings: Mappings | None = None, on: d
     tables = mappings if mappings is not None else packaged()
     inside = inside_of(tree.getroot(), tables.get(namespace)) if form.wrapper else None
     if inside is not None and forms.get(inside.namespace) is not None:
-        return check(inside.document, forms, tables, on)  # lines and paths are those of the inside
+        # lines and paths are those of the inside
+        return check(inside.document, forms, tables, on, attachments=attachments, scanner=scanner)
     departures = _against_schema(tree, form, forms)
     further = _beyond_schema(tree.getroot(), form, tables, on)
+    if attachments is not None:
+        further = chain(further, _attached(tree.getroot(), form, attachments, scanner))
     if departures:  # whatever is missing is missing there already
         further = (item for item in further if item.code != "check.required_missing")
     if form.wrapper:
@@ -91,6 +105,11 @@ def _beyond_schema(root: etree._Element, form: Form, mappings: Mappings, on: dat
         else:  # a value that does not fit, or a broken table: the map step will say so again, and hold the case
             log.error("checks_skipped", form=form.namespace, code=error.code, key=error.facts.get("key"))
             yield finding("check.unreadable", Severity.WARNING, target=error.facts.get("key", "-"))
+
+
+def _attached(root: etree._Element, form: Form, rules: Rules, scanner: Scanner | None) -> Iterator[Finding]:
+    files = attachments_of(root, names_are_base64=form.wrapper)
+    yield from (item for judged in judge(files, rules, scanner) for item in judged.findings)
 
 
 def _case_findings(root: etree._Element, table: Table, on: date | None) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ import pytest
 from lxml import etree
 
 from gateway import validate
+from gateway.attachments import Rules
 from gateway.forms import Forms
 from gateway.mapping.tables import Mappings
 from gateway.simulate import documents, people
@@ -220,6 +221,12 @@ def test_other_encodings_of_polish_letters_are_read(encoding):
 
 def test_a_byte_order_mark_is_no_obstacle():
     assert check(b"\xef\xbb\xbf" + documents.general_letter()).valid
+
+
+def test_attached_files_are_held_to_a_tenants_rules_where_it_has_some():
+    document = documents.general_letter(files=[File("program.pdf", b"MZ" + b"\0" * 60)])
+    assert codes(document) == []
+    assert codes(document, attachments=Rules()) == ["attachment.type_refused"]
 
 
 def test_a_signature_as_last_child_is_allowed():
