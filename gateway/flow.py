@@ -111,9 +111,10 @@ def look_again(submission_id: UUID, tools: Tools) -> None:
     with tools.store.begin() as transaction:
         submission = submissions.load(transaction, submission_id)
         known, _ = submissions.verdicts_of(transaction, submission_id)
-    if submission is None or known is None or tools.verify_again is None:
-        return
-    verification = tools.verify_again(submission.document, submission.received_at)
+        if submission is None or known is None or tools.verify_again is None:
+            return
+        document = submissions.document_of(transaction, submission_id)
+    verification = tools.verify_again(document, submission.received_at)
     late = tools.clock.now() - submission.received_at > LOOK_AGAIN_FOR
     recheck_at = None if late else verification.recheck_at
     with tools.store.begin() as transaction:
