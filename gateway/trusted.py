@@ -61,7 +61,7 @@ def trusted(settings: TrustSettings, qualified_anchors: Sequence[x509.Certificat
 def load_policy(path: Path) -> tuple[TrustPolicy, Trusted]:
     """Whom to trust for signatures, complete, and the services behind it. Raises ConfigError, TrustError."""
     pinned = TrustPolicy.load(path)
-    found = load_trusted(path, pinned.qualified_anchors)
+    found = load_trusted(path, (*pinned.qualified_anchors, *pinned.personal_anchors))
     return replace(pinned, judge=found.paths, stamp_judge=found.stamps), found
 
 

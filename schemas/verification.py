@@ -46,6 +46,7 @@ class Signer:
     certificate_sha256: str | None = None
     first_name: str | None = None
     surname: str | None = None
+    organisation_id: str | None = None  # organizationIdentifier of the certificate, e.g. VATPL-…, NTRPL-…
 
 
 @dataclass(frozen=True, slots=True)

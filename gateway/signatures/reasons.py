@@ -42,6 +42,7 @@ WEIGHT: dict[str, tuple[Indication, str | None]] = {
     "signature.certificate_expired": (_I, "OUT_OF_BOUNDS_NO_POE"),
     "signature.certificate_not_yet_valid": (_I, "OUT_OF_BOUNDS_NO_POE"),
     "signature.key_usage": (_I, "CHAIN_CONSTRAINTS_FAILURE"),
+    "signature.not_qualified": (_I, "SIG_CONSTRAINTS_FAILURE"),
     "signature.role_missing": (_I, "SIG_CONSTRAINTS_FAILURE"),
     # worth knowing, changes nothing
     "signature.sha1_allowed": (_P, None),

@@ -21,6 +21,9 @@ from schemas.xmldoc import OS_2009_03, PPZP, PZ, qname
 
 _PERSON_PREFIXES = ("PNOPL-", "PESEL-", "PESEL: ", "PESEL:")
 
+_ORGANISATION_ID = x509.ObjectIdentifier("2.5.4.97")
+_QC_STATEMENTS = x509.ObjectIdentifier("1.3.6.1.5.5.7.1.3")
+_QC_COMPLIANCE = bytes.fromhex("060604008e460101")  # the statement's OID in DER (ETSI EN 319 412-5)
 _PODPIS_ZP = qname(PPZP, "PodpisZP")
 _PERSON_ZP = f"{qname(PPZP, 'DaneZP')}/{qname(PPZP, 'DaneZPOsobyFizycznej')}"
 
@@ -66,7 +69,10 @@ def judge(
     )
     if verdict.sub_indication == "NO_CERTIFICATE_CHAIN_FOUND":
         return Standing(unbelieved(certificate), (reason("signature.untrusted"), *verdict.reasons), verdict, problems)
-    return Standing(_from_certificate(_kind(certificate), certificate), verdict.reasons, verdict, problems)
+    kind = _kind(certificate, trust)
+    return Standing(
+        _from_certificate(kind, certificate), (*verdict.reasons, *_qualified(kind, certificate)), verdict, problems
+    )
 
 
 def _by_pins(
@@ -80,12 +86,32 @@ def _by_pins(
     if trust.is_seal(certificate):
         return _from_certificate("seal", certificate), _validity(certificate, at)
     if trust.anchor_of(certificate) is not None:
-        return _from_certificate(_kind(certificate), certificate), _key_usage(certificate) + _validity(certificate, at)
+        kind = _kind(certificate, trust)
+        reasons = [*_key_usage(certificate), *_validity(certificate, at), *_qualified(kind, certificate)]
+        return _from_certificate(kind, certificate), reasons
     return unbelieved(certificate), [reason("signature.untrusted")]
 
 
-def _kind(certificate: Certificate) -> str:
-    return "qualified" if _attribute(certificate.x509.subject, NameOID.SERIAL_NUMBER) else "seal"
+def _kind(certificate: Certificate, trust: TrustPolicy) -> str:
+    if trust.is_personal(certificate):
+        return "personal"
+    subject = certificate.x509.subject
+    natural = _attribute(subject, NameOID.SERIAL_NUMBER) or _attribute(subject, NameOID.SURNAME)
+    return "qualified" if natural else "seal"
+
+
+def _qualified(kind: str, certificate: Certificate) -> list[Reason]:
+    """An authority of qualified certificates also issues others: only the statement in the certificate tells."""
+    return [] if kind == "personal" or _says_qualified(certificate) else [reason("signature.not_qualified")]
+
+
+@functools.lru_cache(maxsize=1024)
+def _says_qualified(certificate: Certificate) -> bool:
+    try:
+        statements = certificate.x509.extensions.get_extension_for_oid(_QC_STATEMENTS).value
+    except (x509.ExtensionNotFound, ValueError):
+        return False
+    return isinstance(statements, x509.UnrecognizedExtension) and _QC_COMPLIANCE in statements.value
 
 
 def unbelieved(certificate: Certificate | None) -> Signer | None:
@@ -141,7 +167,8 @@ def _from_certificate(kind: str, certificate: Certificate) -> Signer:
     first_name, surname = _attribute(subject, NameOID.GIVEN_NAME), _attribute(subject, NameOID.SURNAME)
     personal = f"{first_name} {surname}" if first_name and surname else None
     name = personal or _attribute(subject, NameOID.COMMON_NAME) or _attribute(subject, NameOID.ORGANIZATION_NAME)
-    return Signer(kind, name, _pesel(subject), certificate.sha256, first_name, surname)
+    organisation = _attribute(subject, _ORGANISATION_ID)
+    return Signer(kind, name, _pesel(subject), certificate.sha256, first_name, surname, organisation)
 
 
 def _pesel(subject: x509.Name) -> str | None:

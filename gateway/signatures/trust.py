@@ -7,6 +7,7 @@ allow_sha1 = false                    # let SHA-1 signatures pass, marked; for r
 certificate = "minister-2026.pem"     # a PEM file (one or several certificates), relative to this file
 
 [[qualified_anchor]]                  # a certification authority of qualified certificates
+[[personal_anchor]]                   # the authority of podpis osobisty (e-dowód)
 [[seal]]                              # seals of offices and of issuers of receipts
 """
 
@@ -30,7 +31,7 @@ from gateway.trust.verdict import RevocationEvidence, TrustVerdict
 from schemas.errors import ConfigError
 from schemas.verification import Reason
 
-_LISTS = ("trusted_profile_seal", "qualified_anchor", "seal")
+_LISTS = ("trusted_profile_seal", "qualified_anchor", "personal_anchor", "seal")
 _ELSEWHERE = ("revocation", "lists", "time_stamp")  # tables that gateway.trust.settings reads
 _KEYS = {"environment": str, "allow_sha1": bool, "minimum_rsa_bits": int}
 
@@ -62,6 +63,7 @@ class TrustPolicy:
     environment: str = "none"
     trusted_profile_seals: tuple[x509.Certificate, ...] = ()
     qualified_anchors: tuple[x509.Certificate, ...] = ()
+    personal_anchors: tuple[x509.Certificate, ...] = ()
     seals: tuple[x509.Certificate, ...] = ()
     allow_sha1: bool = False
     minimum_rsa_bits: int = 2048
@@ -94,6 +96,7 @@ class TrustPolicy:
             **{key: raw[key] for key in _KEYS if key in raw},
             trusted_profile_seals=listed["trusted_profile_seal"],
             qualified_anchors=listed["qualified_anchor"],
+            personal_anchors=listed["personal_anchor"],
             seals=listed["seal"],
         )
 
@@ -106,8 +109,13 @@ class TrustPolicy:
         return certificate.sha256 in self._seal_digests
 
     def anchor_of(self, certificate: Certificate) -> x509.Certificate | None:
-        """The pinned qualified authority that issued this certificate, by its signature."""
-        return next((anchor for anchor in self.qualified_anchors if _issued_by(certificate, anchor)), None)
+        """The pinned authority that issued this certificate, by its signature."""
+        anchors = (*self.qualified_anchors, *self.personal_anchors)
+        return next((anchor for anchor in anchors if _issued_by(certificate, anchor)), None)
+
+    def is_personal(self, certificate: Certificate) -> bool:
+        """Whether an authority of podpis osobisty (e-dowód) issued it."""
+        return any(_issued_by(certificate, anchor) for anchor in self.personal_anchors)
 
 
 @functools.lru_cache(maxsize=4096)

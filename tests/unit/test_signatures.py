@@ -233,6 +233,39 @@ def test_the_trust_file_of_the_test_pki_is_read(tmp_path: Path) -> None:
     assert [len(item) for item in (loaded.trusted_profile_seals, loaded.qualified_anchors, loaded.seals)] == [1, 1, 1]
 
 
+def _signed_by(identity: pki.Identity) -> bytes:
+    return citizens.sign_qualified(LETTER, PERSON, pki.shared(), identity=identity)
+
+
+def test_an_authority_s_certificate_without_the_statement_is_not_a_qualified_one(trust: TrustPolicy) -> None:
+    own = pki.shared()
+    plain = pki.issue(pki.person_name("Anna", "Próbna", "80010112340"), own.qualified_ca, at=datetime.now(UTC))
+    (verdict,) = verify(_signed_by(plain), trust).signatures
+    assert (verdict.indication, codes(verdict)) == (Indication.INDETERMINATE, ["signature.not_qualified"])
+
+
+def test_a_podpis_osobisty_is_known_by_its_authority() -> None:
+    own = pki.shared()
+    trust = TrustPolicy("test", personal_anchors=(own.qualified_ca.certificate,))
+    plain = pki.issue(pki.person_name("Anna", "Próbna", "80010112340"), own.qualified_ca, at=datetime.now(UTC))
+    (verdict,) = verify(_signed_by(plain), trust).signatures
+    assert verdict.indication is Indication.PASSED
+    assert verdict.signer is not None
+    assert (verdict.signer.kind, verdict.signer.pesel) == ("personal", "80010112340")
+
+
+def test_an_organisation_s_seal_says_its_identifier(trust: TrustPolicy) -> None:
+    own = pki.shared()
+    subject = pki.name("TEST Pieczęć spółki", "TEST Spółka", "VATPL-5260250274")
+    statements = own.qualified.certificate.extensions.get_extension_for_oid(pki._QC_STATEMENTS).value
+    sealed = pki.issue(subject, own.qualified_ca, at=datetime.now(UTC), extensions=((statements, False),))
+    (verdict,) = verify(_signed_by(sealed), trust).signatures
+    assert verdict.indication is Indication.PASSED
+    assert verdict.signer is not None
+    assert (verdict.signer.kind, verdict.signer.name) == ("seal", "TEST Pieczęć spółki")
+    assert verdict.signer.organisation_id == "VATPL-5260250274"
+
+
 def test_every_problem_of_a_trust_file_is_named_at_once(tmp_path: Path) -> None:
     file = tmp_path / "trust.toml"
     file.write_text('environment = 1\nsurprise = 2\n[[seal]]\ncertificate = "none.pem"\n[[qualified_anchor]]\n')
