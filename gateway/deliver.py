@@ -41,7 +41,6 @@ from schemas.delivery import (
     outcome_word,
 )
 from schemas.errors import BramaError, ConnectorError, MappingError, StoreUnavailable
-from schemas.submission import Submission
 
 log = structlog.get_logger()
 
@@ -149,32 +148,28 @@ def _office(tenant: str, connector: str, tools: Tools) -> Office | Unreachable:
 
 def _record(transaction: Connection, claim: Claim, office: Office, tools: Tools) -> CaseRecord | Outcome:
     """What the office gets, from the newest version of the case; an outcome instead where it cannot be made."""
-    submission = submissions.load(transaction, claim.delivery.submission_id)
-    case = submissions.latest_case(transaction, claim.delivery.submission_id)
-    assert submission is not None
-    assert case is not None
     try:
-        fields = tools.record(case[1], claim.record) if claim.record else {}
+        fields = tools.record(claim.case_json, claim.record) if claim.record else {}
     except MappingError as error:
         return Refused(error.code, str(error))
     return CaseRecord(
         key=claim.delivery.key,
         tenant=claim.delivery.tenant,
         kind=claim.delivery.kind,
-        case=case[1],
+        case=claim.case_json,
         fields=fields,
-        files=_files(transaction, submission) if office.connector.capabilities.attachments else (),
-        is_test=submission.is_test,
+        files=_files(transaction, claim) if office.connector.capabilities.attachments else (),
+        is_test=claim.is_test,
     )
 
 
-def _files(transaction: Connection, submission: Submission) -> tuple[AttachmentFile, ...]:
+def _files(transaction: Connection, claim: Claim) -> tuple[AttachmentFile, ...]:
     """The citizen's document as it came, and every receipt."""
-    document = submissions.document_of(transaction, submission.id)
-    files = [AttachmentFile(submission.file_name, "application/xml", document, role="document")]
+    document = submissions.document_of(transaction, claim.delivery.submission_id)
+    files = [AttachmentFile(claim.file_name, "application/xml", document, role="document")]
     files += [
         AttachmentFile(f"{receipt.kind}-{receipt.origin}.xml", "application/xml", receipt.xml, role="receipt")
-        for receipt in submissions.receipts_of(transaction, submission.id)
+        for receipt in submissions.receipts_of(transaction, claim.delivery.submission_id)
     ]
     return tuple(files)
 

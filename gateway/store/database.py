@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -9,7 +10,7 @@ from typing import Any
 
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from schemas.errors import StoreUnavailable
@@ -55,17 +56,27 @@ class Store:
 
 
 def open_engine(url: str, pool_size: int = 10) -> Engine:
-    """An engine on psycopg 3; connections are tested before use, so a restarted server needs no restart of ours."""
+    """An engine on psycopg 3; closed connections are noticed before use: a restarted server needs no restart here."""
     engine = create_engine(
         make_url(url).set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_timeout=10,
-        pool_pre_ping=True,
         connect_args={"connect_timeout": 5, "application_name": "brama", "options": "-c timezone=UTC"},
     )
     event.listen(engine, "connect", _durable)
+    event.listen(engine, "checkout", _alive)
     return engine
+
+
+def _alive(connection: psycopg.Connection[Any], _record: object, _proxy: object) -> None:
+    """An idle connection with something to read has been closed by the server; asking it would cost a round trip."""
+    if connection.closed:
+        raise DisconnectionError
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    if poll.poll(0):
+        raise DisconnectionError
 
 
 def _durable(connection: psycopg.Connection[Any], _record: object) -> None:

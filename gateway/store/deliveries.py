@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import Connection, RowMapping, delete, func, insert, select, text, update
+from sqlalchemy import Connection, RowMapping, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from gateway.store import jobs
@@ -18,7 +18,8 @@ D = t.delivery.c
 _OPEN = ("due", "waiting", "unsettled")  # states that go on by themselves once due
 _DONE = ("delivered", "set_aside")  # states that let the next of an order key go
 
-# One statement decides who may try: due, in order, not paused. Everything it asks is indexed.
+# One statement decides who may try (due, in order, not paused; everything it asks is indexed), begins the attempt, and
+# brings what it needs: the steps taken so far and the newest case.
 _CLAIM = text("""
 WITH claimable AS (
     SELECT d.id, d.state AS was
@@ -39,15 +40,25 @@ WITH claimable AS (
                           AND (p.connector IS NULL OR p.connector = d.connector)
                           AND (p.form IS NULL OR p.form = d.form))
        FOR UPDATE OF d SKIP LOCKED
+), claimed AS (
+    UPDATE delivery d
+       SET state = 'trying', fence = d.fence + 1, attempts = d.attempts + 1, worker = :worker,
+           lease_until = now() + make_interval(secs => :lease_s), repeat = :repeat, settle_s = :settle_s,
+           first_tried_at = coalesce(d.first_tried_at, now()), due_at = NULL, woken_at = NULL, parked = NULL,
+           updated_at = now()
+      FROM claimable c
+     WHERE d.id = c.id
+ RETURNING d.*, c.was
+), begun AS (
+    INSERT INTO attempt (delivery_id, round, number, fence, message_id, worker)
+    SELECT id, round, attempts, fence, :message_id, :worker FROM claimed
 )
-UPDATE delivery d
-   SET state = 'trying', fence = d.fence + 1, attempts = d.attempts + 1, worker = :worker,
-       lease_until = now() + make_interval(secs => :lease_s), repeat = :repeat, settle_s = :settle_s,
-       first_tried_at = coalesce(d.first_tried_at, now()), due_at = NULL, woken_at = NULL, parked = NULL,
-       updated_at = now()
-  FROM claimable c
- WHERE d.id = c.id
-RETURNING d.*, c.was
+SELECT claimed.*, s.file_name, s.is_test, v.stored AS case_json,
+       (SELECT jsonb_object_agg(step.name, step.result) FROM step WHERE step.delivery_id = claimed.id) AS steps
+  FROM claimed
+  JOIN submission s ON s.id = claimed.submission_id
+  LEFT JOIN LATERAL (SELECT stored FROM case_version WHERE submission_id = claimed.submission_id
+                      ORDER BY version DESC LIMIT 1) v ON true
 """)
 
 
@@ -63,6 +74,9 @@ class Claim:
     first_tried_at: datetime
     message_id: str
     steps: dict[str, dict[str, Any] | None]  # remembered from earlier attempts; None: begun, result lost
+    case_json: dict[str, Any]  # the newest version
+    file_name: str
+    is_test: bool
 
 
 def schedule(
@@ -121,27 +135,14 @@ def claim(
     message_id: str,
 ) -> Claim | None:
     """Take the delivery for one attempt, by compare-and-set; None if it is not due, not in order, paused or taken."""
-    row = (
-        connection.execute(
-            _CLAIM,
-            {"id": delivery_id, "worker": worker, "lease_s": lease_s, "repeat": repeat.value, "settle_s": settle_s},
-        )
-        .mappings()
-        .first()
-    )
+    asked = {
+        "id": delivery_id, "worker": worker, "lease_s": lease_s, "repeat": repeat.value, "settle_s": settle_s,
+        "message_id": message_id,
+    }  # fmt: skip
+    row = connection.execute(_CLAIM, asked).mappings().first()
     if row is None:
         _park_if_blocked(connection, delivery_id)
         return None
-    connection.execute(
-        insert(t.attempt).values(
-            delivery_id=delivery_id,
-            round=row["round"],
-            number=row["attempts"],
-            fence=row["fence"],
-            message_id=message_id,
-            worker=worker,
-        )
-    )
     return Claim(
         delivery=from_row(row),
         fence=row["fence"],
@@ -150,7 +151,10 @@ def claim(
         record=row["record"],
         first_tried_at=row["first_tried_at"],
         message_id=message_id,
-        steps=steps_of(connection, delivery_id),
+        steps=row["steps"] or {},
+        case_json=row["case_json"],
+        file_name=row["file_name"],
+        is_test=row["is_test"],
     )
 
 
