@@ -16,9 +16,10 @@ from connectors.chain import Call, Chain, LookUp, Reading, Rule
 from connectors.clock import now
 from connectors.ezd_rp.options import API, ApiKey, EzdRpOptions
 from connectors.http import Http
+from connectors.json_service import OK, JsonService, JsonServiceOptions
 from connectors.oauth import Tokens
 from connectors.outcomes import outcome
-from connectors.rest import OK, JsonService, RestOptions, RestStep
+from connectors.rest import RestStep
 from connectors.soap import calls_of
 from connectors.values import ValuesMissing, fill, scope_of
 from schemas.delivery import CaseRecord, Outcome, Repeat, Steps, StepStopped
@@ -41,10 +42,12 @@ class EzdRpConnector:
         key = options.api_key
         self.tokens = Tokens(http, key.token_url, lambda: credentials(key, now()))
         shared = {
-            name: getattr(options, name) for name in RestOptions.model_fields if name in type(options).model_fields
+            name: getattr(options, name)
+            for name in JsonServiceOptions.model_fields
+            if name in type(options).model_fields
         }
-        rest = RestOptions.model_validate({**shared, "step": steps, "idempotency_header": None})
-        self.service = JsonService(rest, http, self.tokens, lambda: {"SID": options.position_id})
+        service = JsonServiceOptions.model_validate({**shared, "idempotency_header": None})
+        self.service = JsonService(service, http, self.tokens, lambda: {"SID": options.position_id})
         reading = Reading(success=OK, message="detail")
         self.chain = Chain(steps, reading, self.service, "{steps.number.number}/{steps.number.year}")
         findable = self.chain.repeat is Repeat.FINDABLE

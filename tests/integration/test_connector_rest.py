@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from connectors.base import LookUpFailed
+from connectors.json_service import path_of, to_json
 from connectors.registry import build
-from connectors.rest import RestConnector, path_of, to_json
+from connectors.rest import RestConnector
 from gateway.simulate.offices.client import Office
 from gateway.testing.samples import a_record
 from gateway.testing.steps import MemorySteps

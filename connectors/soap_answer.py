@@ -1,0 +1,43 @@
+"""What a SOAP answer says: its payload by path, its Fault by code."""
+
+from __future__ import annotations
+
+from lxml import etree
+
+from connectors.outcomes import said
+from connectors.wsse import SOAP12
+
+_NAMES = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./")
+
+
+def read_fault(fault: etree._Element) -> tuple[str, str, list[str]]:
+    """A Fault of SOAP 1.1 or 1.2: the code's local name without subcode, its text, names of the detail elements."""
+    code = fault.findtext("faultcode") or fault.findtext(f"{{{SOAP12}}}Code/{{{SOAP12}}}Value") or ""
+    text = fault.findtext("faultstring") or fault.findtext(f"{{{SOAP12}}}Reason/{{{SOAP12}}}Text") or ""
+    detail = fault.find("detail")
+    detail = fault.find(f"{{{SOAP12}}}Detail") if detail is None else detail
+    names = [] if detail is None else [etree.QName(part).localname for part in detail if isinstance(part.tag, str)]
+    return code.strip().rpartition(":")[2].partition(".")[0], said(text), names
+
+
+class SoapAnswer:
+    """The payload of an answer. A path of plain names matches whatever the namespaces are; all else is XPath."""
+
+    def __init__(self, body: etree._Element, namespaces: dict[str, str]) -> None:
+        self.body = body
+        self._namespaces = namespaces
+
+    def texts(self, path: str) -> list[str]:
+        """Text of every match, the answer's own element being the context node."""
+        found = etree.XPath(to_xpath(path), namespaces=self._namespaces or None)(self.body)
+        if not isinstance(found, list):
+            return [str(found)]
+        return [str(item.xpath("string()")) if isinstance(item, etree._Element) else str(item) for item in found]
+
+
+def to_xpath(path: str) -> str:
+    """`Result/Status` → the same by local names, anywhere below; anything else stays as it is."""
+    if set(path) <= _NAMES and not path.startswith((".", "/")):
+        steps = [f"*[local-name()='{name}']" for name in path.split("/")]
+        return "descendant-or-self::*/" + "/".join(steps)
+    return path
