@@ -37,7 +37,6 @@ ROLES: dict[str, str] = {
     "gateway.limits": "library",
     "gateway.policy": "library",
     "gateway.retry": "library",
-    "gateway.stylesheet": "library",
     "gateway.trust": "library",
     "gateway.timestamps": "library",
     "gateway.keys": "library",
@@ -103,8 +102,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "entry": frozenset(ROLES.values()),
 }
 
-# The one place that parses foreign XML, and who else may call a parser, for what. Beside them the simulated outside reads
-# its own, and the floors of the bench do the same work by hand.
+# The one place that parses foreign XML, and who else may call a parser, for what. Beside them the simulated outside
+# reads its own, and the floors of the bench do the same work by hand.
 PARSERS = {
     "schemas/xmldoc.py": "everything foreign",
     "gateway/transport/inline.py": "offsets in what xmldoc has accepted",
