@@ -37,7 +37,10 @@ class Procedure(Part):
 class SqlOptions(Options):
     """A staging table agreed with the vendor, or the vendor's procedure."""
 
-    url: SecretStr = Field(description="SQLAlchemy URL: postgresql, mysql, firebird, mssql or oracle; by reference.")
+    url: SecretStr = Field(
+        description="SQLAlchemy URL: postgresql, mysql, firebird, mssql or oracle; by reference.",
+        examples=["postgresql+psycopg://brama@localhost/urzad"],
+    )
     table_schema: str | None = None
     table: str | None = Field(default=None, description="Staging table.")
     key_column: str = Field(default="brama_key", description="Its column for our key; must be unique.")

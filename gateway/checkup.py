@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, SecretStr
+
 from connectors import registry
+from connectors.values import places
 from gateway import config as settings
 from gateway import crashpoint
-from gateway.config import Config, ConnectorConfig, TenantConfig
+from gateway.config import Config, ConnectorConfig, Route, TenantConfig
 from gateway.forms import Forms
 from gateway.mapper import Mappings
 from gateway.seals import load_seals
 from gateway.trusted import load_policy
 from schemas.errors import BramaError, ConfigError
 from schemas.texts import text
+
+_REFERENCE = ("env:", "file:")
+_STAND_IN = "sekret"  # for a secret that is not here; where an option has an example, that
+FETCH = "fetch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +38,12 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Checkup:
-    """What was looked at and what is wrong with it."""
+    """What was looked at and what is wrong with it. Warnings: secrets that are not on this machine."""
 
     tenants: tuple[str, ...]
     connectors: tuple[str, ...]
     problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The contract of `brama check --json`."""
@@ -45,71 +53,188 @@ class Checkup:
 def check(folder: Path, *, live: bool = False, lang: str = "pl") -> Checkup:
     """Look at a configuration folder. Never raises for what it finds.
 
-    Args: live: also call every connector's `check` (changes nothing at the other side, but needs it to be there).
+    Args: live: also call every connector's `check` (changes nothing at the other side, but needs it to be there), so
+          missing secrets are problems. Otherwise they are warnings, and everything that needs no secret is checked.
     """
     try:
         config = settings.load(folder)
     except ConfigError as error:
         return Checkup((), (), tuple(Problem(str(folder), error.code, problem) for problem in error.problems))
-    problems = [*_gateway(config, lang)]
+    look = _Look(config, live, lang)
+    look.gateway()
     names = []
     for tenant in config.tenants.values():
-        problems += _routes(config, tenant, lang)
-        for name, connector in tenant.connector.items():
-            names.append(f"{tenant.teryt}/{name}")
-            problems += _connector(config, names[-1], connector, live, lang)
-    return Checkup(tuple(config.tenants), tuple(names), tuple(problems))
+        names += [f"{tenant.teryt}/{name}" for name in tenant.connector]
+        look.tenant(tenant)
+    return Checkup(tuple(config.tenants), tuple(names), tuple(look.problems), tuple(look.warnings))
 
 
-def _gateway(config: Config, lang: str) -> Iterator[Problem]:
-    yield from _tried("trust", lang, lambda: load_policy(config.path(config.gateway.trust)))
-    seals = config.gateway.receipt.key is not None or bool(config.gateway.receipt.keys)
-    if not seals and "own" in config.gateway.receipt.issue.values():
-        yield _problem("receipt.key", lang, ConfigError([]), "checkup.no_seal")
-    yield from _tried("receipt", lang, lambda: load_seals(config))
-    if config.gateway.environment == "production":
-        yield from _production(config, lang)
+class _Look:
+    """One look at a configuration; what it finds gathers in `problems` and `warnings`."""
 
+    def __init__(self, config: Config, live: bool, lang: str) -> None:
+        self.config, self.live, self.lang = config, live, lang
+        self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
+        self._forms: Forms | None = None
+        self._mappings: Mappings | None = None
 
-def _production(config: Config, lang: str) -> Iterator[Problem]:
-    if not config.gateway.database_url:
-        yield _problem("database_url", lang, ConfigError([]), "checkup.embedded_in_production")
-    if os.environ.get("BRAMA_CRASH_AT") in crashpoint.NAMES:
-        yield _problem("BRAMA_CRASH_AT", lang, ConfigError([]), "checkup.crashpoint_in_production")
+    def gateway(self) -> None:
+        """Trust, seals, forms and mappings, and what production demands."""
+        config = self.config
+        gaps = self._gaps("gateway.toml", config.gateway.model_dump(mode="json"))
+        self._tried("trust", lambda: load_policy(config.path(config.gateway.trust)))
+        receipt = config.gateway.receipt
+        if receipt.key is None and not receipt.keys and "own" in receipt.issue.values():
+            self._add("receipt.key", "checkup.no_seal")
+        if not any(gap.startswith("receipt.") for gap in gaps):
+            self._tried("receipt", lambda: load_seals(config))
+        if config.gateway.environment == "production":
+            self._production()
+        self._tried("forms", self._load_forms)
+        self._tried("mappings", self._load_mappings)
 
+    def tenant(self, tenant: TenantConfig) -> None:
+        """Its connectors, its routes, and whether the two fit together."""
+        options = {name: self._connector(tenant, name, made) for name, made in tenant.connector.items()}
+        if not tenant.route:
+            self._add(f"{tenant.teryt}.toml", "checkup.no_route")
+        for index, route in enumerate(tenant.route):
+            self._route(f"{tenant.teryt}.toml: route.{index}", route, options.get(route.connector))
 
-def _routes(config: Config, tenant: TenantConfig, lang: str) -> Iterator[Problem]:
-    forms = Forms.load([config.path(folder) for folder in config.gateway.forms])
-    mappings = Mappings.load([config.path(folder) for folder in config.gateway.mappings])
-    if not tenant.route:
-        yield _problem(f"{tenant.teryt}.toml", lang, ConfigError([]), "checkup.no_route")
-    for index, route in enumerate(tenant.route):
-        where = f"{tenant.teryt}.toml: route.{index}"
-        if route.form != "*" and forms.get(route.form) is None:
-            yield _problem(f"{where}.form", lang, ConfigError([]), "checkup.form_unknown", form=route.form)
+    def _production(self) -> None:
+        if not self.config.gateway.database_url:
+            self._add("database_url", "checkup.embedded_in_production")
+        if os.environ.get("BRAMA_CRASH_AT") in crashpoint.NAMES:
+            self._add("BRAMA_CRASH_AT", "checkup.crashpoint_in_production")
+
+    def _load_forms(self) -> None:
+        self._forms = Forms.load([self.config.path(folder) for folder in self.config.gateway.forms])
+
+    def _load_mappings(self) -> None:
+        self._mappings = Mappings.load([self.config.path(folder) for folder in self.config.gateway.mappings])
+
+    def _connector(self, tenant: TenantConfig, name: str, made: ConnectorConfig) -> BaseModel | None:
+        """Build it, with stand-ins for secrets that are not here; its options, None where they are wrong."""
+        where = f"{tenant.teryt}/{name}"
+        gaps = self._gaps(where, made.options)
+        if gaps and self.live:
+            return None
+        built: list[BaseModel] = []
+
+        def build() -> None:
+            kind = registry.load(made.kind)
+            given = settings.resolve_secrets(_stood_in(made.options, gaps, kind.options_model), self.config.folder)
+            options = registry.read_options(kind, made.kind, given)
+            connector = kind(options)
+            built.append(options)
+            if self.live:
+                connector.check()
+
+        self._tried(where, build)
+        if made.kind == FETCH and not self.config.gateway.api.enabled:
+            self._add(where, "checkup.fetch_without_api")
+        if built:
+            for path in _written_out(built[0], made.options):
+                self._add(f"{where}: {path}", "checkup.secret_written_out")
+        return built[0] if built else None
+
+    def _route(self, where: str, route: Route, options: BaseModel | None) -> None:
+        if self._forms is not None and route.form != "*" and self._forms.get(route.form) is None:
+            self._add(f"{where}.form", "checkup.form_unknown", form=route.form)
+        mappings = self._mappings
+        if mappings is None:
+            return
+        known: set[str] = set()
         if route.record is not None:
-            yield from _tried(f"{where}.record", lang, lambda name=route.record: mappings.record(name))
+            record = route.record
+            if not self._tried(f"{where}.record", lambda: mappings.record(record)):
+                return
+            known = {field.name for field in mappings.record(record).fields}
+        for field in _needed(options):
+            if field not in known:
+                self._add(
+                    where, "checkup.field_unknown",
+                    field=field, connector=route.connector, record=route.record or "–",
+                )  # fmt: skip
+
+    def _gaps(self, where: str, given: Mapping[str, Any]) -> list[str]:
+        """Paths of secrets that are referred to and not here, each reported."""
+        gaps = list(_missing(given, self.config.folder))
+        for path, reference in gaps:
+            found = self._problem(f"{where}: {path}", "checkup.secret_missing", reference=reference)
+            (self.problems if self.live else self.warnings).append(found)
+        return [path for path, _ in gaps]
+
+    def _tried(self, where: str, call: Any) -> bool:
+        try:
+            call()
+        except ConfigError as error:
+            self.problems += [Problem(where, error.code, problem) for problem in error.problems]
+        except BramaError as error:
+            self._add(where, error.code, **error.facts)
+        except Exception as error:  # noqa: BLE001 - a connector's check may raise anything; it is named, not hidden
+            self.problems.append(Problem(where, "checkup.escaped", f"{type(error).__name__}: {error}"))
+        else:
+            return True
+        return False
+
+    def _add(self, where: str, code: str, **facts: Any) -> None:
+        self.problems.append(self._problem(where, code, **facts))
+
+    def _problem(self, where: str, code: str, **facts: Any) -> Problem:
+        return Problem(where, code, text(code, self.lang, **facts))
 
 
-def _connector(config: Config, where: str, connector: ConnectorConfig, live: bool, lang: str) -> Iterator[Problem]:
-    def build() -> None:
-        made = registry.build(connector.kind, settings.resolve_secrets(connector.options, config.folder))
-        if live:
-            made.check()
-
-    yield from _tried(where, lang, build)
-
-
-def _tried(where: str, lang: str, call: Any) -> Iterator[Problem]:
-    try:
-        call()
-    except ConfigError as error:
-        yield from (Problem(where, error.code, problem) for problem in error.problems)
-    except BramaError as error:
-        yield _problem(where, lang, error, error.code)
-    except Exception as error:  # noqa: BLE001 - a connector's check may raise anything; it is named, not hidden
-        yield Problem(where, "checkup.escaped", f"{type(error).__name__}: {error}")
+def _missing(value: Any, folder: Path, path: str = "") -> Iterator[tuple[str, str]]:
+    """(path, reference) of every `env:` without a variable and `file:` without a file."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _missing(item, folder, f"{path}.{name}" if path else str(name))
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _missing(item, folder, f"{path}.{index}")
+    elif isinstance(value, str) and value.startswith(_REFERENCE):
+        kind, _, name = value.partition(":")
+        if not (name in os.environ if kind == "env" else (folder / name).is_file()):
+            yield path, value
 
 
-def _problem(where: str, lang: str, error: BramaError, code: str, **facts: Any) -> Problem:
-    return Problem(where, code, text(code, lang, **error.facts, **facts))
+def _stood_in(given: Mapping[str, Any], gaps: list[str], model: type[BaseModel]) -> dict[str, Any]:
+    """The options with something in place of each missing secret, so that all the others can be judged."""
+    filled: dict[str, Any] = dict(given)
+    for gap in gaps:
+        name, _, rest = gap.partition(".")
+        if not rest:
+            field = model.model_fields.get(name)
+            filled[name] = next(iter((field.examples if field else None) or ()), _STAND_IN)
+        else:
+            filled[name] = _replaced(filled[name], rest)
+    return filled
+
+
+def _replaced(value: Any, path: str) -> Any:
+    if not path:
+        return _STAND_IN
+    name, _, rest = path.partition(".")
+    if isinstance(value, Mapping):
+        return {**value, name: _replaced(value[name], rest)}
+    return [_replaced(item, rest) if index == int(name) else item for index, item in enumerate(value)]
+
+
+def _written_out(options: BaseModel, given: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    """Paths of secrets that stand in the file itself."""
+    for name, value in options:
+        raw, here = given.get(name), f"{path}.{name}" if path else name
+        if isinstance(value, SecretStr) and isinstance(raw, str) and not raw.startswith(_REFERENCE):
+            yield here
+        elif isinstance(value, BaseModel) and isinstance(raw, Mapping):
+            yield from _written_out(value, raw, here)
+
+
+def _needed(options: BaseModel | None) -> list[str]:
+    """Names of record fields the options' templates cannot do without."""
+    if options is None:
+        return []
+    named = (path for path, optional in places(options.model_dump()) if not optional)
+    return sorted({path.partition(".")[2] for path in named if path.startswith("fields.")})

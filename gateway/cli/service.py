@@ -129,6 +129,10 @@ def _start(folder: Path, log_level: str, log_console: bool) -> Any:
 
 
 def _show_checkup(result: Any) -> None:
+    if result.warnings:
+        out.print(Text(say("Brakuje sekretów:", "Secrets are missing:"), "yellow"))
+        for warning in result.warnings:
+            out.print(f"  {warning.where}: {warning.text} [{warning.code}]", markup=False)
     if not result.problems:
         counts = f"{len(result.tenants)} / {len(result.connectors)}"
         out.print(Text(say("Konfiguracja jest poprawna", "The configuration is correct") + f" ({counts}).", "green"))

@@ -1,0 +1,198 @@
+"""The example deployment: thirteen gminas, every connector, and nothing in it that `brama check` would not find."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tomllib
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from connectors.formats import FileFormat, render
+from connectors.registry import BUILT_IN
+from gateway import checkup
+from gateway.config import load
+from gateway.mapper import Mappings
+from schemas.delivery import AttachmentFile, CaseRecord
+from schemas.errors import ConfigError
+from schemas.xmldoc import parse
+from tests.reference import files
+
+CONFIG = Path(__file__).parents[2] / "config"
+GMINAS = {
+    "2003011", "2004011", "2006032", "2007022", "2009032", "2010023", "2010062", "2010092", "2011083", "2011093",
+    "2012072", "2013072", "2062011",
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the machine has set: the example must be checkable without."""
+    for name in [name for name in os.environ if name.startswith("BRAMA_2") or name == "BRAMA_DATABASE_URL"]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The example, to be broken."""
+    for part in ("gateway.toml", "trust.toml", "tenants"):
+        source = CONFIG / part
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / part)
+    return tmp_path
+
+
+def codes(folder: Path, **options: bool) -> list[tuple[str, str]]:
+    return [(problem.where, problem.code) for problem in checkup.check(folder, **options).problems]
+
+
+def broken(folder: Path, teryt: str, old: str, new: str) -> list[tuple[str, str]]:
+    """What the check finds after one change in one tenant's file."""
+    file = folder / "tenants" / f"{teryt}.toml"
+    content = file.read_text("utf-8")
+    assert content.count(old) >= 1
+    file.write_text(content.replace(old, new, 1), "utf-8")
+    return codes(folder)
+
+
+def test_all_thirteen_gminas_load_under_their_codes():
+    config = load(CONFIG)
+    assert set(config.tenants) == GMINAS
+    assert {file.stem for file in (CONFIG / "tenants").glob("*.toml")} == GMINAS
+
+
+def test_between_them_they_use_every_connector():
+    used = {made.kind for tenant in load(CONFIG).tenants.values() for made in tenant.connector.values()}
+    assert used == set(BUILT_IN)
+
+
+def test_every_file_begins_by_saying_that_it_is_an_example():
+    for file in (CONFIG / "tenants").glob("*.toml"):
+        first, second = file.read_text("utf-8").splitlines()[:2]
+        assert first.startswith("# PRZYKŁAD")
+        assert second.startswith("# An example")
+
+
+def test_nothing_in_it_reaches_a_real_place():
+    for file in [CONFIG / "gateway.toml", *(CONFIG / "tenants").glob("*.toml")]:
+        for line in file.read_text("utf-8").splitlines():
+            for address in line.split("://")[1:]:
+                host = address.partition("/")[0].rpartition("@")[2].partition('"')[0]
+                assert host.endswith(".example"), f"{file.name}: {line}"
+    mailboxes = [box for tenant in load(CONFIG).tenants.values() for box in tenant.mailboxes]
+    assert all(box.startswith("/przyklad") for box in mailboxes)
+
+
+def test_the_example_passes_the_check_with_nothing_but_its_secrets_missing():
+    found = checkup.check(CONFIG)
+    assert found.problems == ()
+    assert {warning.code for warning in found.warnings} == {"checkup.secret_missing"}
+    named = {warning.where.partition(":")[0] for warning in found.warnings}
+    assert {"gateway.toml", "2003011/podatki", "2007022/sprawy", "2009032/kancelaria"} <= named
+    assert found.to_json()["ok"] is True
+
+
+def test_a_live_check_needs_the_secrets():
+    found = checkup.check(CONFIG, live=True)
+    assert found.warnings == ()
+    assert "checkup.secret_missing" in {problem.code for problem in found.problems}
+
+
+def test_a_secret_that_is_there_is_no_longer_missing(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("BRAMA_2009032_EZD_TOKEN", "t")
+    assert not [warning for warning in checkup.check(CONFIG).warnings if warning.where.startswith("2009032")]
+
+
+def test_a_wrong_option_is_found_although_the_secret_beside_it_is_missing(copy: Path):
+    found = broken(copy, "2003011", 'table = "brama_case"', 'tabel = "brama_case"')
+    assert found == [("2003011/podatki", "connector.options_wrong")]
+    assert "did you mean table?" in checkup.check(copy).problems[0].text
+
+
+def test_an_unknown_key_comes_with_the_nearest_one(copy: Path):
+    file = copy / "tenants" / "2010062.toml"
+    file.write_text(file.read_text("utf-8").replace("mailboxes", "mailboxs"), "utf-8")
+    with pytest.raises(ConfigError) as refused:
+        load(copy)
+    assert any("mailboxs" in problem and "did you mean mailboxes?" in problem for problem in refused.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("teryt", "old", "new", "where", "code"),
+    [
+        (
+            "2006032",
+            'record = "staging"',
+            'record = "stagging"',
+            "2006032.toml: route.0.record",
+            "mapping.record_unknown",
+        ),
+        ("2006032", "2020/01/07/8990", "2020/01/07/8991", "2006032.toml: route.0.form", "checkup.form_unknown"),
+        ("2006032", "{fields.FORMULARZ}", "{fields.FORMULAR}", "2006032.toml: route.0", "checkup.field_unknown"),
+        ("2010062", 'kind = "folder"', 'kind = "foldr"', "2010062/pliki", "connector.unknown"),
+        (
+            "2003011",
+            '"env:BRAMA_2003011_EZD_HASLO"',
+            '"tajne"',
+            "2003011/kancelaria: password",
+            "checkup.secret_written_out",
+        ),
+        (
+            "2009032",
+            '"env:BRAMA_2009032_EZD_TOKEN"',
+            '"tajne"',
+            "2009032/kancelaria: token.application_token",
+            "checkup.secret_written_out",
+        ),
+    ],
+)
+def test_one_mistake_is_found_where_it_is(copy: Path, teryt: str, old: str, new: str, where: str, code: str):
+    assert (where, code) in broken(copy, teryt, old, new)
+
+
+def test_an_office_that_fetches_needs_the_api(copy: Path):
+    gateway = copy / "gateway.toml"
+    gateway.write_text(gateway.read_text("utf-8").replace("enabled = true", "enabled = false"), "utf-8")
+    assert ("2010092/pobiera", "checkup.fetch_without_api") in codes(copy)
+
+
+def test_every_record_mapping_a_route_names_exists():
+    mappings = Mappings.load([])
+    named = {route.record for tenant in load(CONFIG).tenants.values() for route in tenant.route}
+    assert len(named) > 1
+    for record in named - {None}:
+        assert mappings.record(str(record)).fields
+
+
+def test_the_example_template_makes_xml_the_office_can_read():
+    record = CaseRecord(
+        key="k-1",
+        tenant="2013072",
+        kind="property_return",
+        case={},
+        fields={"FORMULARZ": "DN-1", "NAZWA": "Żółć & Syn", "ROK": 2026, "KWOTA": Decimal("12.50")},
+        files=(AttachmentFile("wniosek <1>.xml", "application/xml", b"x", "document"),),
+    )
+    format_ = FileFormat(kind="xml", template=CONFIG / "templates" / "sprawa.xml", encoding="cp1250")
+    written = render(format_, record, "k-1", "m-1")
+    root = parse(written.decode("cp1250").partition("?>")[2].strip().encode()).getroot()
+    assert root.findtext("podatnik") == "Żółć & Syn"
+    assert root.findtext("kwota") == "12.50"
+    assert root.findtext("pliki/plik") == "wniosek <1>.xml"
+
+
+@pytest.mark.parametrize("listed", files("forms/data/partner_gminy_terc.json"))
+def test_the_codes_are_the_official_ones(listed: Path):
+    given = {entry["terc"]: entry["name"] for entry in json.loads(listed.read_text("utf-8"))}
+    assert {teryt: tenant.name.partition(" ")[2] for teryt, tenant in load(CONFIG).tenants.items()} == given
+
+
+def test_the_gateway_file_names_no_key_that_the_full_example_does_not_have():
+    full = tomllib.loads((CONFIG / "gateway.example.toml").read_text("utf-8"))
+    ours = tomllib.loads((CONFIG / "gateway.toml").read_text("utf-8"))
+    for name, value in ours.items():
+        assert name in full
+        if isinstance(value, dict):
+            assert set(value) <= set(full[name])
