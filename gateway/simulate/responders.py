@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
+import tempfile
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
+
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from gateway.simulate.pki import Identity
 
 Answer = Callable[[bytes], bytes]
 
@@ -37,10 +44,12 @@ class Responders:
     `asked` lists every request as "METHOD path", so that tests can say what was and what was not asked.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: Identity | None = None) -> None:
         self._desk = _Desk()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self._desk))
         self._server.daemon_threads = True
+        if tls is not None:
+            self._server.socket = _secured(self._server.socket, tls)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
     def __enter__(self) -> Responders:
@@ -74,6 +83,17 @@ class Responders:
         said = answer if callable(answer) else _always(answer)
         self._desk.served[path] = Served(said, **how)  # type: ignore[arg-type]
         return self.url(path)
+
+
+def _secured(plain: socket.socket, tls: Identity) -> socket.socket:
+    """The socket behind TLS with this certificate, which no system trusts."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.NamedTemporaryFile() as file:
+        key = tls.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        file.write(key + tls.certificate_pem)
+        file.flush()
+        context.load_cert_chain(file.name)
+    return context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
 
 
 def _always(answer: bytes) -> Answer:

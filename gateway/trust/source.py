@@ -6,8 +6,11 @@ that a forged one cannot keep the true one out.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import itertools
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -66,7 +69,7 @@ class RevocationSource:
 
         Args: at: now. newer_than: cached OCSP answers about the signer older than this are asked for again.
         """
-        evidence, problems = self.bundle, []
+        evidence, problems = _relevant(self.bundle, chain), []
         for number, (certificate, issuer) in enumerate(itertools.pairwise(chain.certificates)):
             wanted = newer_than if number == 0 else None
             for found in self._about(chain, certificate, issuer, at, wanted):
@@ -138,6 +141,33 @@ class RevocationSource:
         usable = answer.next_update or answer.this_update + self.keeping.without_next_update
         fresh = at + (self.keeping.crl if answer.source == "crl" else self.keeping.ocsp)
         return Kept(data, fetched_at=at, fresh_until=min(fresh, usable), usable_until=usable)
+
+
+def _relevant(bundle: RevocationEvidence, chain: Chain) -> RevocationEvidence:
+    """Of a bundle, which may hold hundreds of pieces, those of this chain's issuers and certificates."""
+    lists, answers_of = _index(bundle)
+    issuers = dict.fromkeys(certificate.issuer for certificate in chain.certificates[:-1])
+    serials = [certificate.serial_number for certificate in chain.certificates[:-1]]
+    return RevocationEvidence(
+        crls=tuple(piece for name in issuers for piece in lists.get(name, ())),
+        ocsps=tuple(piece for number in serials for piece in answers_of.get(number, ())),
+        certificates=bundle.certificates,
+    )
+
+
+@functools.lru_cache(maxsize=4)
+def _index(bundle: RevocationEvidence) -> tuple[dict[x509.Name, list[bytes]], dict[int, list[bytes]]]:
+    """Lists by issuer and answers by serial number; what cannot be read is in neither."""
+    lists: dict[x509.Name, list[bytes]] = defaultdict(list)
+    found: dict[int, list[bytes]] = defaultdict(list)
+    for piece in bundle.crls:
+        with contextlib.suppress(ValueError):
+            lists[x509.load_der_x509_crl(piece).issuer].append(piece)
+    for piece in bundle.ocsps:
+        with contextlib.suppress(ValueError):
+            for single in ocsp.load_der_ocsp_response(piece).responses:
+                found[single.serial_number].append(piece)
+    return lists, found
 
 
 def load_bundle(folder: Path, *, max_bytes: int = 256 * 1024 * 1024) -> RevocationEvidence:

@@ -237,6 +237,32 @@ def test_a_bundle_answers_without_any_network(office: Office, tmp_path: Path) ->
     assert office.web.asked == []
 
 
+def test_a_bundle_of_hundreds_of_lists_answers_with_the_right_ones(office: Office) -> None:
+    others = tuple(
+        authorities.crl(pki.authority(pki.name(f"TEST Inne {number}", "TEST"), at=T), at=T) for number in range(100)
+    )
+    own = (authorities.crl(office.root, at=T, valid_for=30 * DAY), authorities.crl(office.ca, at=T))
+    office.source = RevocationSource(None, bundle=RevocationEvidence(crls=(b"rubbish", *others, *own)))
+    verdict, _ = office.ask()
+    assert verdict.passed
+    assert len(verdict.evidence.crls) == 2
+
+
+def test_an_answer_carried_in_a_bundle_counts(office: Office) -> None:
+    answer = authorities.ocsp_answer(office.person.certificate, office.ca.certificate, office.responder, at=T)
+    own = authorities.crl(office.root, at=T, valid_for=30 * DAY)
+    office.source = RevocationSource(None, bundle=RevocationEvidence(crls=(own,), ocsps=(b"rubbish", answer)))
+    assert office.ask()[0].statuses[0].source == "ocsp"
+
+
+def test_an_address_with_tls_that_nobody_vouches_for_is_refused(w: World) -> None:
+    with Responders(tls=w.person) as web:
+        web.serve("/x.crl", b"list")
+        client = FetchClient(FetchPolicy(frozenset({web.host}), timeout_s=2.0))
+        assert refused(client, f"https://{web.host}/x.crl") == "trust.fetch_failed"
+        assert web.asked == []
+
+
 def test_a_missing_or_too_large_bundle_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TrustError) as missing:
         load_bundle(tmp_path / "nie-ma")
