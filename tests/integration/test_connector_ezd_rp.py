@@ -105,6 +105,33 @@ def test_a_title_that_is_too_long_is_told_before_anything_is_sent(office: Office
     assert office.effects() == []
 
 
+def test_a_letter_without_a_case_needs_no_case_and_all_calls_can_be_replaced(office: Office) -> None:
+    assert isinstance(deliver(connector_for(office, open_case=None)), Delivered)
+    assert office.effects("case") == []
+    own = {
+        "name": "number",
+        "operation": "POST /ezdrp/integrator/v2/dokumenty/d-9/rpw",
+        "arguments": {"znakPisma": "{key}"},
+    }
+    own["results"] = {"number": "numer", "year": "rok"}
+    own["find"] = {
+        "operation": "POST /ezdrp/integrator/v2/rpw/_search",
+        "arguments": {"znakPisma": "{key}"},
+        "found": [{"path": "elementy/numer"}],
+        "not_found": [{"path": "@status", "equals": "200"}],
+        "results": {"number": "elementy/numer", "year": "elementy/rok"},
+    }
+    replaced = connector_for(office, step=[own])
+
+    assert replaced.capabilities.repeat is Repeat.FINDABLE
+    assert replaced.find("k-1") == "2/2026"
+    assert replaced.find("nie-ma") is None
+
+
+def test_a_title_nobody_gave_is_told(office: Office) -> None:
+    assert deliver(connector_for(office), fields={}) == Refused("record.incomplete", "fields.title")
+
+
 def test_a_refusal_carries_the_reason(office: Office) -> None:
     office.tell("refuse", times=1, match="/sprawy ")
 

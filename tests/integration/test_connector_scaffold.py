@@ -47,6 +47,24 @@ def test_an_installed_package_is_found_by_its_name(tmp_path: Path) -> None:
     assert "drop" in mine["options"]["properties"]
 
 
+def test_a_package_that_cannot_be_loaded_is_shown_and_does_not_hide_the_others(tmp_path: Path) -> None:
+    info = tmp_path / "zepsuty-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: zepsuty\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[brama.connectors]\nzepsuty = nie_ma:Takiego\n")
+    script = (
+        "import json; from connectors import registry; from schemas.errors import ConnectorError\n"
+        "try:\n    registry.build('zepsuty', {})\nexcept ConnectorError as error:\n    code = error.code\n"
+        "print(json.dumps([code, registry.describe()]))"
+    )
+
+    code, described = json.loads(run("-c", script, cwd=tmp_path, path=f"{tmp_path}:{ROOT}"))
+
+    assert code == "connector.broken"
+    assert {"name": "zepsuty", "broken": "No module named 'nie_ma'"} in described
+    assert len(described) > 5
+
+
 @pytest.mark.parametrize("name", ["", "Ratusz", "1a", "a-b", "../x", "import", "x" * 60])
 def test_a_name_that_cannot_be_one_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConnectorError) as refused:

@@ -108,6 +108,30 @@ def test_a_rename_whose_answer_was_lost_is_settled_by_looking(server: Sshd, offi
     assert not (office / "k-1.json").exists()
 
 
+def test_only_one_of_two_tries_may_claim_a_key(server: Sshd, office: Path) -> None:
+    with connector_for(server, office).open() as place:
+        for name in ("pierwsza", "druga"):
+            place.write(PurePosixPath(f".brama/ready/{name}/k-1.json"), b"{}")
+            place.write(PurePosixPath(f".brama/ready/{name}.claim"), name.encode())
+        begun = PurePosixPath(".brama/begun/k-1")
+
+        claims = [place.claim(PurePosixPath(f".brama/ready/{name}.claim"), begun) for name in ("pierwsza", "druga")]
+        place.discard(PurePosixPath(".brama/ready/druga"))
+
+    assert claims == [True, False]
+    assert (office / ".brama" / "begun" / "k-1").read_text() == "pierwsza"
+    assert [path.name for path in (office / ".brama" / "ready").iterdir()] == ["pierwsza"]
+
+
+def test_a_folder_we_may_not_write_to_is_told(server: Sshd, office: Path) -> None:
+    (office / ".brama").write_text("a file where our folder should be")
+
+    outcome = deliver(connector_for(server, office))
+
+    assert isinstance(outcome, Unreachable)
+    assert not (office / "k-1.json").exists()
+
+
 def test_a_server_that_is_down_was_surely_not_reached(server: Sshd, office: Path) -> None:
     connector = connector_for(server, office)
     server.stop()

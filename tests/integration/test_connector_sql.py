@@ -333,6 +333,73 @@ def test_a_procedure_whose_commit_was_lost_is_asked_about(procedure: SqlConnecto
     assert staging.keys(database) == {"k-1": 1}
 
 
+def test_what_the_charset_lacks_never_reaches_a_procedure(url: str, database: str) -> None:
+    made = connector_for(
+        url,
+        table=None,
+        columns={},
+        files=None,
+        charset="cp1250",
+        procedure={"name": "przyjmij", "arguments": {"a": "{key}", "b": "{fields.surname}", "c": "{fields.total}"}},
+    )
+
+    outcome = deliver(made, fields=with_field(surname="中"))
+
+    assert outcome == Refused("record.violations", "b: rule.charset (U+4E2D/cp1250)")
+    assert made.capabilities.repeat is Repeat.BLIND
+    with pytest.raises(LookUpFailed):
+        made.find("k-1")
+    made.close()
+
+
+def test_a_check_the_database_makes_at_commit_is_a_refusal(url: str, database: str) -> None:
+    run(
+        database,
+        "DROP TABLE IF EXISTS pozniej",
+        "CREATE TABLE pozniej (brama_key varchar(120) PRIMARY KEY, kto varchar(120) "
+        "REFERENCES brama_case (brama_key) DEFERRABLE INITIALLY DEFERRED)",
+    )
+    connector = connector_for(url, table="pozniej", columns={"kto": "nikt"}, files=None)
+
+    outcome = deliver(connector)
+
+    assert isinstance(outcome, Refused)
+    assert outcome.code == "sql.constraint"
+    assert staging.read(database, "SELECT * FROM pozniej") == []
+    connector.close()
+
+
+def test_a_query_that_breaks_is_never_an_empty_answer(url: str, line: Office) -> None:
+    asking = connector_for(url, queries={"dues": "SELECT 1 AS n", "arrears": "SELECT nie FROM ma"})
+    assert asking.query("dues").rows == ({"n": 1},)
+    with pytest.raises(LookUpFailed):
+        asking.query("arrears")
+    line.tell("cut_before", match="SELECT 1")
+    with pytest.raises(LookUpFailed):
+        asking.query("dues")
+    asking.close()
+
+
+def test_a_question_with_too_many_rows_is_never_cut(url: str) -> None:
+    asking = connector_for(url, max_rows=2, queries={"dues": "SELECT generate_series(1, :party) AS n"})
+
+    assert len(asking.query("dues", party=2).rows) == 2
+    with pytest.raises(LookUpFailed):
+        asking.query("dues", party=3)
+    asking.close()
+
+
+def test_the_offices_own_number_is_the_reference_once_it_gave_one(url: str, database: str) -> None:
+    connector = connector_for(url, reference_column="office_ref")
+    deliver(connector)
+    assert connector.find("k-1") == "k-1"
+
+    run(database, "UPDATE brama_case SET office_ref = 'PN.7.2026'")
+
+    assert connector.find("k-1") == "PN.7.2026"
+    connector.close()
+
+
 def test_dues_are_asked_with_the_day_they_are_for(url: str, connector: SqlConnector) -> None:
     deliver(connector)
     asking = connector_for(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,19 @@ def test_a_response_that_cannot_be_understood_is_a_doubt(office: Path, text: str
 
     assert isinstance(outcome, Unsettled)
     assert outcome.code == "answer.unreadable"
+
+
+def test_waiting_for_a_response_is_counted_into_how_long_a_delivery_takes(office: Path) -> None:
+    patient = connector_for(office, response=RESPONSE, response_wait_s=45, timeout_s=20)
+
+    assert patient.capabilities.max_calls == connector_for(office).capabilities.max_calls + 3
+
+
+def test_a_response_that_comes_while_we_wait_is_heard(office: Path) -> None:
+    connector = connector_for(office, response=RESPONSE, response_wait_s=10)
+    threading.Timer(0.3, respond, [office, "OK;SP.1.2026"]).start()
+
+    assert deliver(connector) == Delivered("SP.1.2026")
 
 
 def test_a_folder_that_went_away_is_no_answer(office: Path) -> None:
