@@ -89,17 +89,24 @@ def _take(step: Step, element: etree._Element, found: Found) -> None:
             found.setdefault(number, []).append((element, name))
 
 
-def plan(xpaths: Sequence[str], namespaces: dict[str, str]) -> Plan:
-    """Sort XPaths into plain ones and others."""
+def plan(xpaths: Sequence[str | None], namespaces: dict[str, str]) -> Plan:
+    """Sort XPaths into plain ones and others; None holds the place of a row that another plan reads."""
     steps = Step()
     others = []
     for number, xpath in enumerate(xpaths):
+        if xpath is None:
+            continue
         parts = _parts(xpath, namespaces)
         if parts is None:
             others.append(number)
         else:
             _enter(steps, parts, number)
     return Plan(steps, tuple(others))
+
+
+def is_above(xpath: str) -> bool:
+    """A plain path that starts at the parent: what the entries of one parent share."""
+    return xpath.startswith("../") and _PLAIN.fullmatch(xpath) is not None
 
 
 def _parts(xpath: str, namespaces: dict[str, str]) -> list[str] | None:

@@ -137,6 +137,7 @@ def _take_each(reading: Reading, nodes: list[Any], each: Each, table: Table) -> 
     if not nodes:
         return
     entries = _list_at(reading.values, each.target)
+    shared: dict[Any, Reading] = {}  # what is read from above, by parent
     for position, node in enumerate(nodes, 1):
         entry: dict[str, Any] = {}
         index = len(entries)
@@ -144,15 +145,44 @@ def _take_each(reading: Reading, nodes: list[Any], each: Each, table: Table) -> 
             put(entry, key, value)
         if each.number:
             put(entry, each.number, str(index + 1))
-        found = find(each.plan, node)
         here, there = f"{each.target}[{index}].", f"({each.xpath})[{position}]/"
+        found = find(each.plan, node)
         for number in each.plan.others:
             found[number] = _nodes(each.rows[number].find(node))
         for number, row in enumerate(each.rows):
             inner = found.get(number)
             if inner or row.required:
                 _take(reading, inner or [], row, entry, here + row.target, there + row.xpath, table)
+        if each.above.steps.below:
+            parent = node.getparent()
+            if parent not in shared:
+                shared[parent] = _read_above(parent, each, table)
+            _share(reading, shared[parent], entry, here, there)
         entries.append(entry)
+
+
+def _read_above(parent: etree._Element, each: Each, table: Table) -> Reading:
+    """Rows that start at the parent, read once; targets are the rows' own, values keyed by them."""
+    reading = Reading()
+    for number, nodes in find(each.above, parent).items():
+        row = each.rows[number]
+        into: dict[str, Any] = {}
+        _take(reading, nodes, row, into, row.target, row.xpath, table)
+        if into:
+            reading.values[row.target] = (row, into)
+    return reading
+
+
+def _share(reading: Reading, above: Reading, entry: dict[str, Any], here: str, there: str) -> None:
+    reading.taken |= above.taken
+    for target, xpath in above.unread.items():
+        reading.unread[here + target] = there + xpath
+    for row, into in above.values.values():
+        value = into
+        for name in row.path or (row.target,):
+            value = value[name]
+        _store(entry, row, value)
+        reading.sources[here + row.target] = there + row.xpath
 
 
 def _list_at(values: dict[str, Any], target: str) -> list[dict[str, Any]]:

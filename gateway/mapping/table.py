@@ -10,7 +10,7 @@ from typing import Any
 
 from lxml import etree
 
-from gateway.mapping.plan import Plan, plan
+from gateway.mapping.plan import Plan, is_above, plan
 from gateway.mapping.transforms import NEVER_FAIL, TRANSFORMS, Transform
 from schemas.errors import MappingError
 
@@ -45,7 +45,8 @@ class Each:
     xpath: str
     find: etree.XPath = field(repr=False)
     rows: tuple[Row, ...]
-    plan: Plan = field(repr=False)
+    plan: Plan = field(repr=False)  # of the entry's own rows
+    above: Plan = field(repr=False)  # of rows that are read from the entry's parent, once for all its entries
     set: dict[str, Any] = field(default_factory=dict)
     number: str | None = None  # target that gets the entry's number, as text
     label: str | None = None
@@ -123,11 +124,25 @@ def read_table(path: Path, parts: Path) -> Table:
     return replace(whole, for_checks=_narrowed(whole))
 
 
+def _own_plan(rows: tuple[Row, ...], namespaces: dict[str, str]) -> Plan:
+    """Of the rows of a repeated thing that are read from each entry."""
+    return plan([None if _is_shared(row) else row.xpath for row in rows], namespaces)
+
+
+def _above_plan(rows: tuple[Row, ...], namespaces: dict[str, str]) -> Plan:
+    """Of the rows that are read from above the entries, once for all of them."""
+    return plan([row.xpath.removeprefix("../") if _is_shared(row) else None for row in rows], namespaces)
+
+
+def _is_shared(row: Row) -> bool:
+    return is_above(row.xpath) and not row.required
+
+
 def _narrowed(table: Table) -> Table:
     """What checks look at: figures, codes and dates, required values, and texts that may be unreadable."""
     rows = tuple(row for row in table.rows if row.required or row.may_fail or row.target.startswith(_CHECKED))
     eaches = [
-        replace(each, rows=kept, plan=plan([row.xpath for row in kept], table.ns))
+        replace(each, rows=kept, plan=_own_plan(kept, table.ns), above=_above_plan(kept, table.ns))
         for each in table.eaches
         if each.target != "attachments"
         and (kept := tuple(row for row in each.rows if row.required or row.may_fail or row.target in _CHECKED_IN))
@@ -185,7 +200,8 @@ class _Compiler:
             xpath=entry["xpath"],
             find=self.compile(entry["xpath"], name),
             rows=rows,
-            plan=plan([row.xpath for row in rows], self.namespaces),
+            plan=_own_plan(rows, self.namespaces),
+            above=_above_plan(rows, self.namespaces),
             set=entry.get("set", {}),
             number=entry.get("number"),
             label=entry.get("label"),
