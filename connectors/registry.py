@@ -57,9 +57,13 @@ def build(name: str, options: dict[str, Any], answer_trust: Any = None) -> Conne
     Raises: ConnectorError: as `load`; `connector.options_wrong` with `problems`: one sentence for every wrong option.
     """
     kind = load(name)
-    read = read_options(kind, name, options)
+    return construct(kind, read_options(kind, name, options), answer_trust)
+
+
+def construct(kind: type[Any], options: Any, answer_trust: Any = None) -> Connector:
+    """One instance; the verifier of signed answers goes to connectors that take one (`takes_answer_trust`)."""
     takes_trust = getattr(kind, "takes_answer_trust", False)
-    return cast("Connector", kind(read, answer_trust) if takes_trust else kind(read))
+    return cast("Connector", kind(options, answer_trust) if takes_trust else kind(options))
 
 
 def read_options(kind: type[Any], name: str, options: dict[str, Any]) -> Any:

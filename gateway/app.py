@@ -22,6 +22,7 @@ from gateway.forms import Forms
 from gateway.operations.back_office import BackOffice
 from gateway.policy import Rules
 from gateway.seals import Seals, load_seals
+from gateway.signatures.messages import answer_trust
 from gateway.store.database import Store
 from gateway.store.embedded import default_folder, embedded
 from gateway.store.schema import check_schema, migrate
@@ -118,7 +119,7 @@ class ConfiguredOffices:
         given = resolve_secrets(configured.options, self._config.folder) if configured else {}
         made = registry.load(kind)
         options = registry.read_options(made, kind, given)
-        office = Office(made(options), options.timeout_s, options.settle_delay_s)
+        office = Office(registry.construct(made, options, answer_trust), options.timeout_s, options.settle_delay_s)
         if configured is None:
             return office
         return replace(

@@ -18,6 +18,7 @@ from gateway.config import Config, ConnectorConfig, Route, TenantConfig
 from gateway.forms import Forms
 from gateway.mapper import Mappings
 from gateway.seals import load_seals
+from gateway.signatures.messages import answer_trust
 from gateway.trusted import load_policy
 from schemas.errors import BramaError, ConfigError
 from schemas.texts import text
@@ -126,7 +127,7 @@ class _Look:
             kind = registry.load(made.kind)
             given = settings.resolve_secrets(_stood_in(made.options, gaps, kind.options_model), self.config.folder)
             options = registry.read_options(kind, made.kind, given)
-            connector = kind(options)
+            connector = registry.construct(kind, options, answer_trust)
             built.append(options)
             if self.live:
                 connector.check()

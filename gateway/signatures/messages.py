@@ -7,7 +7,7 @@ certificate itself is pinned, per environment, since the other side announces it
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -65,6 +65,11 @@ class MessageTrust:
             raise MessageUntrusted("message.certificate_unknown", sha256=certificate.sha256)
         if not certificate.x509.not_valid_before_utc <= at <= certificate.x509.not_valid_after_utc:
             raise MessageUntrusted("message.certificate_expired", sha256=certificate.sha256)
+
+
+def answer_trust(certificates: tuple[x509.Certificate, ...]) -> Callable[[bytes], None]:
+    """What connectors are given for signed answers (connectors.wsse.AnswerTrust): a check against these alone."""
+    return MessageTrust(certificates).check
 
 
 def _parts(tree: etree._ElementTree) -> tuple[etree._Element, etree._Element]:

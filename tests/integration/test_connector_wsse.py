@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
 from connectors.registry import build
 from connectors.wsse import WSSE, WSU
-from gateway.signatures.messages import MessageTrust
+from gateway.signatures.messages import MessageTrust, answer_trust
 from gateway.testing.samples import a_record
 from gateway.testing.steps import MemorySteps
 from gateway.transport.wsse import MessageKey, MessageSigner
@@ -88,7 +87,7 @@ def identity() -> Any:
     return pki().upo_seal
 
 
-def deliver(office: Any, ws_security: dict[str, Any], answer_trust: Any = None) -> Any:
+def deliver(office: Any, ws_security: dict[str, Any], judge: Any = None) -> Any:
     options = {
         "wsdl": "connectors/ezd_puw/contract.wsdl",
         "address": office.url,
@@ -103,11 +102,7 @@ def deliver(office: Any, ws_security: dict[str, Any], answer_trust: Any = None) 
             }
         ],
     }
-    return build("soap", options, answer_trust).deliver(a_record("k-1"), "k-1", MemorySteps())
-
-
-def trust(certificates: tuple[x509.Certificate, ...]) -> Any:
-    return MessageTrust(certificates).check
+    return build("soap", options, judge).deliver(a_record("k-1"), "k-1", MemorySteps())
 
 
 def test_a_signed_message_is_believed_by_our_engine_and_by_xmlsec1(office: Any, key: Path, tmp_path: Path) -> None:
@@ -171,7 +166,7 @@ def wants_signed(key: Path, tmp_path: Path) -> dict[str, Any]:
 def test_a_signed_answer_counts(office: Any, wants_signed: dict[str, Any]) -> None:
     office.signer = MessageSigner(MessageKey.from_pkcs12(identity().pkcs12("x"), "x"))
 
-    assert isinstance(deliver(office, wants_signed, trust), Delivered)
+    assert isinstance(deliver(office, wants_signed, answer_trust), Delivered)
 
 
 @pytest.mark.parametrize("case", ["unsigned", "changed"])
@@ -179,7 +174,7 @@ def test_an_answer_that_cannot_be_believed_is_a_doubt(office: Any, wants_signed:
     if case == "changed":
         office.signer, office.spoil = MessageSigner(MessageKey.from_pkcs12(identity().pkcs12("x"), "x")), True
 
-    outcome = deliver(office, wants_signed, trust)
+    outcome = deliver(office, wants_signed, answer_trust)
 
     assert isinstance(outcome, Unsettled)
     assert outcome.code == "answer.untrusted"
