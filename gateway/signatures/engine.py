@@ -10,15 +10,15 @@ from typing import Literal
 from cryptography.hazmat.primitives.asymmetric import rsa
 from lxml import etree
 
-from gateway.signatures import algorithms, canonical, carried, keys, properties, references, signer, structure
+from gateway.signatures import algorithms, canonical, carried, coverage, keys, properties, references, signer, structure
 from gateway.signatures.canonical import SIGNATURE, NodeSet
+from gateway.signatures.coverage import Coverage
 from gateway.signatures.keys import Certificate, KeyInfo
 from gateway.signatures.properties import Properties
 from gateway.signatures.reasons import Refusal, reason, weigh, weight_of, worst
 from gateway.signatures.references import Document, Outcome
 from gateway.signatures.signer import Moment
 from gateway.signatures.structure import DEFAULT_BOUNDS, Bounds, Signature
-from gateway.signatures.transforms import Step
 from gateway.signatures.trust import TrustPolicy
 from gateway.trust.evidence import SignatureEvidence
 from schemas.errors import DocumentUnreadable
@@ -35,11 +35,7 @@ from schemas.xmldoc import DS, parse, qname
 
 Scope = Literal["full", "crypto"]
 
-_MANIFEST = qname(DS, "Manifest")
 _VALUE = qname(DS, "SignatureValue")
-_UNSIGNED = tuple(qname(namespace, "UnsignedProperties") for namespace in properties.NAMESPACES)
-_COUNTER = tuple(qname(namespace, "CounterSignature") for namespace in properties.NAMESPACES)
-_COUNTER_TYPE = "http://uri.etsi.org/01903#CountersignedSignature"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +97,7 @@ def examine(
     verdicts = tuple(item.verdict for item in judged)
     indication = worst(verdict.indication for verdict in verdicts)
     reasons: tuple[Reason, ...] = ()
-    if all(item.is_counter for item in judged):
+    if all(item.coverage.is_counter for item in judged):
         indication, reasons = Indication.FAILED, (reason("signature.nothing_signed"),)
     verification = Verification(indication, verdicts, scope, reasons, _signed_xml(judged))
     return Examination(verification, tuple(item.evidence for item in judged))
@@ -119,10 +115,8 @@ class _Judgement:
     key_info: KeyInfo = field(default_factory=KeyInfo)
     certificate: Certificate | None = None
     crypto: Crypto = Crypto.UNSUPPORTED
-    covers: bool = False
     properties_covered: bool = False
-    is_counter: bool = False
-    whole: Outcome | None = None  # the intact reference that covers the whole document
+    coverage: Coverage = field(default_factory=Coverage)
     evidence: SignatureEvidence = field(default_factory=SignatureEvidence)  # what trust in the signer rests on
     verdict: SignatureVerdict = None  # type: ignore[assignment]  # set by run
 
@@ -137,7 +131,8 @@ class _Judgement:
             self._check_value(reasons, trust)
             self.properties = properties.read(self.signature)
             self._check_properties(reasons)
-            self._check_coverage(reasons)
+            self.coverage = coverage.judge(self.signature, self.properties, self.outcomes, self.document)
+            reasons += self.coverage.reasons
             who = signer.unbelieved(self.certificate)
             if scope == "full" and self.crypto is Crypto.INTACT:
                 who = self._judge_signer(trust, moment, reasons)
@@ -257,81 +252,6 @@ class _Judgement:
     def _believed(self) -> Properties | None:
         return self.properties if self.crypto is Crypto.INTACT and self.properties_covered else None
 
-    def _check_coverage(self, reasons: list[Reason]) -> None:
-        """Does it cover the document it stands in? A counter-signature covers another signature's value instead."""
-        data = [outcome for outcome in self.outcomes if not self._is_own_part(outcome)]
-        if any(item.tag == _MANIFEST for outcome in data for item in _selected(outcome)):
-            reasons.append(reason("signature.manifest_unchecked"))
-        if self._is_counter_signature(data, reasons):
-            return
-        if not data:
-            reasons.append(reason("signature.nothing_signed"))
-            return
-        if self.element.getparent() is None:
-            self.covers = self._covers_objects(data)
-        else:
-            self.whole = next((outcome for outcome in data if outcome.intact and self._is_whole(outcome)), None)
-            self.covers = self.whole is not None
-        settled = all(outcome.intact for outcome in data)
-        if settled and not self.covers:
-            reasons.append(reason("signature.partial_coverage"))
-
-    def _is_own_part(self, outcome: Outcome) -> bool:
-        """Signed properties or KeyInfo of this signature: signed beside the data, not data."""
-        if outcome.reference.type in properties.REFERENCE_TYPES:
-            return True
-        target = outcome.target
-        if target is None or self.signature is None:
-            return False
-        holder = self.signature.key_info
-        own = [item for item in (holder, self.properties.element if self.properties else None) if item is not None]
-        return any(item in own for item in (target, *target.iterancestors()))
-
-    def _is_counter_signature(self, data: list[Outcome], reasons: list[Reason]) -> bool:
-        parent = self.element.getparent()
-        placed = parent is not None and parent.tag in _COUNTER
-        typed = any(outcome.reference.type == _COUNTER_TYPE for outcome in data)
-        if not placed and not typed:
-            return False
-        self.is_counter = True
-        owner = next(self.element.iterancestors(SIGNATURE), None) if placed else None
-        values = [outcome.target for outcome in data if outcome.target is not None and outcome.target.tag == _VALUE]
-        right = [
-            item for item in values
-            if item.getparent() is not self.element and (owner is None or item.getparent() is owner)
-        ]  # fmt: skip
-        if not right:
-            reasons.append(reason("signature.counter_signature_misplaced"))
-        return True
-
-    def _is_whole(self, outcome: Outcome) -> bool:
-        """Everything in the document but signatures: nothing else may be cut from it."""
-        if outcome.nodes is None or (outcome.target is not None and outcome.target.getparent() is not None):
-            return False
-        allowed = {SIGNATURE, *_UNSIGNED}
-        for step in outcome.reference.steps:
-            if step.kind == "base64" or (step.kind == "subtrees" and step.name not in allowed):
-                return False
-            if step.kind == "subtrees" and step.name != SIGNATURE and self._outside_signatures(step.name):
-                return False
-        return True
-
-    def _outside_signatures(self, name: str) -> bool:
-        found = self.document.tree.iter(name)
-        return any(next(item.iterancestors(SIGNATURE), None) is None for item in found)
-
-    def _covers_objects(self, data: list[Outcome]) -> bool:
-        """The signature is the whole file: every ds:Object must be signed, but that of the properties."""
-        assert self.signature is not None
-        signed = [item.target for item in data if item.intact and references.is_canonical_only(_without_base64(item))]
-        for holder in self.signature.objects:
-            inside = [child for child in holder if isinstance(child.tag, str)]
-            if self.properties is not None and inside == [self.properties.element]:
-                continue
-            if holder not in signed and not (len(inside) == 1 and inside[0] in signed and _is_bare(holder)):
-                return False
-        return any(item.intact for item in data)
-
     def _verdict(self, reasons: list[Reason], who: Signer | None) -> SignatureVerdict:
         if self.crypto is not Crypto.INTACT and weigh(reasons)[0] is Indication.PASSED:
             reasons.append(reason("signature.malformed", what="Signature"))  # fail closed: not intact never passes
@@ -345,7 +265,7 @@ class _Judgement:
             indication=indication,
             sub_indication=sub,
             crypto=self.crypto,
-            covers_document=self.covers and self.crypto is Crypto.INTACT,
+            covers_document=self.coverage.covers and self.crypto is Crypto.INTACT,
             level=properties.level(self.properties) if self.signature else None,
             signing_time=believed.signing_time if believed else None,
             signer=who,
@@ -359,33 +279,18 @@ class _Judgement:
 def _signed_xml(judged: list[_Judgement]) -> bytes | None:
     """The octets that were digested, less any other signature: from the first signature nothing is wrong with."""
     for item in judged:
-        if item.crypto is not Crypto.INTACT or item.verdict.indication is Indication.FAILED or item.whole is None:
+        whole = item.coverage.whole
+        if whole is None or item.crypto is not Crypto.INTACT or item.verdict.indication is Indication.FAILED:
             continue
-        nodes, octets = item.whole.nodes, item.whole.octets
-        if nodes is None or octets is None:
+        if whole.nodes is None or whole.octets is None:
             continue
-        only = len(judged) == 1 or any(step.name == SIGNATURE for step in item.whole.reference.steps)
-        return octets if only else canonical.content_without_signatures(nodes, octets)
+        only = len(judged) == 1 or any(step.name == SIGNATURE for step in whole.reference.steps)
+        return whole.octets if only else canonical.content_without_signatures(whole.nodes, whole.octets)
     return None
 
 
 def _is_weak(outcome: Outcome) -> bool:
     return outcome.reference.digest is not None and outcome.reference.digest.weak
-
-
-def _selected(outcome: Outcome) -> list[etree._Element]:
-    if outcome.target is None:
-        return []
-    return [outcome.target, *outcome.target.iterchildren(_MANIFEST)]
-
-
-def _without_base64(outcome: Outcome) -> tuple[Step, ...]:
-    return tuple(step for step in outcome.reference.steps if step.kind != "base64")
-
-
-def _is_bare(holder: etree._Element) -> bool:
-    """An Object around its one child has no text of its own that nobody signed."""
-    return not (holder.text or "").strip() and not any((child.tail or "").strip() for child in holder)
 
 
 def _in_order(reasons: list[Reason]) -> tuple[Reason, ...]:

@@ -74,15 +74,13 @@ class Properties:
 
 
 def read(signature: Signature) -> Properties | None:
-    """The one QualifyingProperties of this signature. Raises Refusal when there are two, or it targets another."""
+    """The one QualifyingProperties of this signature. Raises Refusal `signature.malformed` when there are two."""
     found = [item for holder in signature.objects for item in holder.iterchildren(*QUALIFYING)]
     if not found:
         return None
     if len(found) > 1:
         raise Refusal("signature.malformed", what="QualifyingProperties")
     element = found[0]
-    if element.get("Target") not in (None, f"#{signature.id}"):
-        raise Refusal("signature.properties_misplaced", what="Target")
     namespace = str(element.tag)[1:].partition("}")[0]
     signed = list(element.iterchildren(f"{{{namespace}}}SignedProperties"))
     if len(signed) > 1:

@@ -22,6 +22,7 @@ WEIGHT: dict[str, tuple[Indication, str | None]] = {
     "signature.transform_order": (_F, "FORMAT_FAILURE"),
     "signature.canonicalization_failed": (_F, "FORMAT_FAILURE"),
     "signature.digest_mismatch": (_F, "HASH_FAILURE"),
+    "signature.manifest_mismatch": (_F, "HASH_FAILURE"),
     "signature.value_mismatch": (_F, "SIG_CRYPTO_FAILURE"),
     "signature.nothing_signed": (_F, "FORMAT_FAILURE"),
     "signature.partial_coverage": (_F, "FORMAT_FAILURE"),

@@ -143,7 +143,7 @@ def read(element: etree._Element, bounds: Bounds) -> Signature:
         prefixes=transforms.inclusive_prefixes(c14n),
         method=None if _has_elements(method) else METHODS.get(method.get("Algorithm", "")),
         method_name=str(method.get("Algorithm"))[:120],
-        references=tuple(_reference(item, bounds, notes) for item in references),
+        references=tuple(read_reference(item, bounds, notes) for item in references),
         value_element=value,
         value=decode(plain_text(value, notes)),
         key_info=key_info,
@@ -171,7 +171,8 @@ def plain_text(element: etree._Element, notes: list[Reason] | None = None) -> st
     return (element.text or "") + "".join(child.tail or "" for child in element)
 
 
-def _reference(element: etree._Element, bounds: Bounds, notes: list[Reason]) -> Reference:
+def read_reference(element: etree._Element, bounds: Bounds, notes: list[Reason]) -> Reference:
+    """One ds:Reference; `notes` gets what is odd. Raises Refusal: `signature.malformed`, `.too_many`, `.not_base64`."""
     parts = Cursor.of(element, "Reference")
     listed = parts.maybe(_TRANSFORMS)
     method, value = parts.take(_DIGEST_METHOD), parts.take(_DIGEST_VALUE)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +15,7 @@ from gateway.simulate import citizens, pki, xmlsign
 from schemas.errors import ConfigError
 from schemas.texts import all_texts
 from schemas.verification import Crypto, Indication, SignatureVerdict, Verification
-from schemas.xmldoc import DS
+from schemas.xmldoc import DS, parse
 from tests.signing import BASE64, MARK, Recipe, Target, c14n, sign
 
 LETTER = '<?xml version="1.0"?>\n<?xml-stylesheet href="a.xsl"?>\n<a xmlns="urn:a"><t>Zażółć</t>\n</a>\n'.encode()
@@ -180,17 +183,49 @@ def test_an_honest_counter_signature_passes_beside_the_one_it_confirms() -> None
     assert [item.covers_document for item in result.signatures] == [True, False]
 
 
-def test_a_manifest_s_entries_are_not_taken_for_checked() -> None:
-    entry = '<ds:Reference URI="a"><ds:DigestMethod Algorithm="x"/><ds:DigestValue>AAAA</ds:DigestValue></ds:Reference>'
-    manifest = f'<ds:Object><ds:Manifest Id="m">{entry}</ds:Manifest></ds:Object>'
-    signed = sign(MARK, Recipe(targets=(Target("#m", c14n("exc")),), objects=manifest))
+def _manifest(*entries: Target, files: dict[str, bytes]) -> str:
+    """A Manifest with honest digests of `files`; the entry of the document itself is filled in by the caller."""
+    listed = "".join(
+        f'<ds:Reference URI="{item.uri}"><ds:DigestMethod Algorithm="{item.digest}"/><ds:DigestValue>'
+        f"{base64.b64encode(hashlib.sha256(files[item.uri or '']).digest()).decode()}</ds:DigestValue></ds:Reference>"
+        for item in entries
+    )
+    return f'<ds:Object><ds:Manifest Id="m">{listed}</ds:Manifest></ds:Object>'
+
+
+def test_what_a_covered_manifest_lists_is_checked_too() -> None:
+    files = {"a.bin": b"one", "b.bin": b"two"}
+    objects = _manifest(Target("a.bin"), Target("b.bin"), files=files)
+    signed = sign(MARK, Recipe(targets=(Target("#m", c14n("exc")),), objects=objects))
+    for given, expected in (
+        (files, []),
+        ({"a.bin": b"one"}, ["signature.detached_missing"]),
+        ({**files, "b.bin": b"other"}, ["signature.manifest_mismatch"]),
+    ):
+        (verdict,) = verify(signed, TrustPolicy(), detached=given, scope="crypto").signatures
+        assert (verdict.crypto, codes(verdict)) == (Crypto.INTACT, expected)
+
+
+def test_a_manifest_inside_a_manifest_is_not_taken_for_checked() -> None:
+    inner = _manifest(Target("a.bin"), files={"a.bin": b""}).replace('Id="m"', 'Id="inner"')
+    digest = xmlsign.canonical(
+        parse(inner.replace("<ds:Object>", f'<ds:Object xmlns:ds="{DS}">').encode()).getroot()[0], xmlsign.C14N
+    )
+    entry = _manifest(Target("#inner"), files={"#inner": digest})
+    signed = sign(MARK, Recipe(targets=(Target("#m", c14n("exc")),), objects=inner + entry))
     (verdict,) = verify(signed, TrustPolicy(), scope="crypto").signatures
-    assert codes(verdict) == ["signature.manifest_unchecked"]
+    assert "signature.manifest_unchecked" in codes(verdict)
+
+
+def test_properties_of_the_signature_itself_need_not_be_signed() -> None:
+    data = '<ds:Object Id="data">x</ds:Object><ds:Object><ds:SignatureProperties/></ds:Object>'
+    signed = sign(MARK, Recipe(targets=(Target("#data", c14n("exc")),), objects=data))
+    assert verify(signed, TrustPolicy(), scope="crypto").indication is Indication.PASSED
 
 
 def test_a_key_alone_is_enough_for_intactness_and_never_for_trust(trust: TrustPolicy) -> None:
     key = pki.shared().trusted_profile.certificate.public_key().public_numbers()
-    modulus = xmlsign.base64.b64encode(key.n.to_bytes(256, "big")).decode()  # type: ignore[union-attr]
+    modulus = base64.b64encode(key.n.to_bytes(256, "big")).decode()  # type: ignore[union-attr]
     value = f"<ds:RSAKeyValue><ds:Modulus>{modulus}</ds:Modulus><ds:Exponent>AQAB</ds:Exponent></ds:RSAKeyValue>"
     signed = sign("<a/>", Recipe(key_info=f"<ds:KeyInfo><ds:KeyValue>{value}</ds:KeyValue></ds:KeyInfo>"))
     assert verify(signed, trust, scope="crypto").indication is Indication.PASSED
@@ -203,9 +238,9 @@ def test_a_weak_digest_of_the_certificate_is_noted_and_changes_nothing() -> None
     from tests.attacks import _COVERED, _properties
 
     identity = pki.shared().trusted_profile
-    digest = xmlsign.base64.b64encode(identity.certificate.fingerprint(_sha1())).decode()
+    digest = base64.b64encode(identity.certificate.fingerprint(_sha1())).decode()
     binding = citizens.signing_certificate(identity).replace("xades:", "x:").replace(xmlsign.SHA256, DS + "sha1")
-    binding = xmlsign.re.sub("(<ds:DigestValue[^>]*>)[^<]*", rf"\g<1>{digest}", binding, count=1)
+    binding = re.sub("(<ds:DigestValue[^>]*>)[^<]*", rf"\g<1>{digest}", binding, count=1)
     signed = sign("<a/>", Recipe(targets=(Target(), _COVERED), objects=_properties(binding)))
     result = verify(signed, TrustPolicy(), scope="crypto")
     assert (result.indication, codes(result.signatures[0])) == (
