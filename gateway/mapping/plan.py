@@ -35,7 +35,7 @@ class Plan:
     others: tuple[int, ...]
 
 
-Found = dict[int, list[Any]]
+Found = dict[int, Any]  # of a row: one node, or a list of nodes (see `every`)
 
 
 def find(plan: Plan, start: etree._Element) -> Found:
@@ -80,13 +80,28 @@ def _descend(step: Step, element: etree._Element, found: Found) -> None:
 
 def _take(step: Step, element: etree._Element, found: Found) -> None:
     for number in step.takes:
-        if number in found:
-            found[number].append(element)
-        else:
-            found[number] = [element]
+        _add(found, number, element)
     for name, number in step.attributes:
         if element.get(name) is not None:
-            found.setdefault(number, []).append((element, name))
+            _add(found, number, (element, name))
+
+
+def _add(found: Found, number: int, node: Any) -> None:
+    """The first as it is, a list only from the second on: most rows find one, and lists feed the collector."""
+    before = found.get(number)
+    if before is None:
+        found[number] = node
+    elif type(before) is list:
+        before.append(node)
+    else:
+        found[number] = [before, node]
+
+
+def every(found: Any) -> list[Any]:
+    """What one row found, as a list."""
+    if type(found) is list:
+        return found
+    return [] if found is None else [found]
 
 
 def plan(xpaths: Sequence[str | None], namespaces: dict[str, str]) -> Plan:

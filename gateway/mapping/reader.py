@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from lxml import etree
 
-from gateway.mapping.plan import find, find_from_root
+from gateway.mapping.plan import every, find, find_from_root
 from gateway.mapping.table import Each, Row, Table
 from schemas.errors import MappingError
 from schemas.xmldoc import DS, XSI
@@ -53,11 +53,11 @@ def read(root: etree._Element, table: Table) -> Reading:
     for number in table.plan.others:
         found[number] = _nodes(everything[number].find(root))
     for number, row in enumerate(table.rows):
-        nodes = found.get(number, [])
-        if nodes or row.required:
+        nodes = found.get(number)
+        if nodes is not None or row.required:
             _take(reading, nodes, row, reading.values, row.target, row.xpath, table)
     for number, each in enumerate(table.eaches, len(table.rows)):
-        _take_each(reading, found.get(number, []), each, table)
+        _take_each(reading, every(found.get(number)), each, table)
     for ignored in table.ignored:
         if ignored.find is not None:
             reading.taken.update(_place(node) for node in _nodes(ignored.find(root)))
@@ -99,27 +99,33 @@ def put(values: dict[str, Any], target: str, value: Any) -> None:
     values[last] = value
 
 
-def _take(
-    reading: Reading, nodes: list[Any], row: Row, into: dict[str, Any], target: str, source: str, table: Table
-) -> None:
-    found: list[Any] = []
-    for node in nodes if row.many else nodes[:1]:
-        try:
-            value = row.read(_text(node))
-            if row.values is not None and value is not None:
-                value = _translated(value, row.values)
-        except ValueError:
-            reading.unread[target] = source
-            continue
-        reading.taken.add(node if type(node) in _PLACES else _place(node))
-        if value is not None:
-            found.append(value)
-    if not found:
-        if row.required and target not in reading.unread:
-            raise MappingError("mapping.required_missing", file=f"{table.name}.toml", key=target, xpath=source)
-        return
-    reading.sources[target] = source
-    _store(into, row, found if row.many else found[0])
+def _take(reading: Reading, nodes: Any, row: Row, into: dict[str, Any], target: str, source: str, table: Table) -> None:
+    """Store what a row found: a node, or a list of nodes of which all (`many`) or the first are taken."""
+    value = None
+    if row.many:
+        value = [one for node in every(nodes) if (one := _read(reading, node, row, target, source)) is not None] or None
+    elif type(nodes) is not list:
+        value = None if nodes is None else _read(reading, nodes, row, target, source)
+    elif nodes:
+        value = _read(reading, nodes[0], row, target, source)
+    if value is not None:
+        reading.sources[target] = source
+        _store(into, row, value)
+    elif row.required and target not in reading.unread:
+        raise MappingError("mapping.required_missing", file=f"{table.name}.toml", key=target, xpath=source)
+
+
+def _read(reading: Reading, node: Any, row: Row, target: str, source: str) -> Any:
+    """The value of one node; None where it is empty or cannot be read, the latter noted."""
+    try:
+        value = row.read(_text(node))
+        if row.values is not None and value is not None:
+            value = _translated(value, row.values)
+    except ValueError:
+        reading.unread[target] = source
+        return None
+    reading.taken.add(node if type(node) in _PLACES else _place(node))
+    return value
 
 
 def _store(into: dict[str, Any], row: Row, value: Any) -> None:
@@ -151,8 +157,8 @@ def _take_each(reading: Reading, nodes: list[Any], each: Each, table: Table) -> 
             found[number] = _nodes(each.rows[number].find(node))
         for number, row in enumerate(each.rows):
             inner = found.get(number)
-            if inner or row.required:
-                _take(reading, inner or [], row, entry, here + row.target, there + row.xpath, table)
+            if inner is not None or row.required:
+                _take(reading, inner, row, entry, here + row.target, there + row.xpath, table)
         if each.above.steps.below:
             parent = node.getparent()
             if parent not in shared:
