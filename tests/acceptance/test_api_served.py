@@ -1,0 +1,53 @@
+"""The REST interface as an operator runs it: `brama serve`, a key from the command line, two server processes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import requests
+import typer
+
+from gateway.cli.api_keys import api_key
+from gateway.cli.output import run_safely
+from gateway.simulate.epuap import Push
+from tests.builders import MAILBOX, TERYT, a_signed_document
+from tests.service import ROOT, serving
+
+
+@pytest.fixture
+def key_of(capsys: pytest.CaptureFixture[str]):
+    """A key, as the command line prints it."""
+
+    def made(folder: Path) -> str:
+        app = typer.Typer()
+        app.add_typer(api_key, name="api-key")
+        assert run_safely(app, ["api-key", "new", "--config", str(folder), "--tenant", TERYT, "--label", "EZD"]) == 0
+        return capsys.readouterr().out.splitlines()[0].strip()
+
+    return made
+
+
+def test_a_pushed_document_is_fetched_and_acknowledged_at_another_process(tmp_path: Path, database_url: str, key_of):
+    with serving(tmp_path, database_url, http="processes = 2\n[api]\nenabled = true") as service:
+        document = a_signed_document("letter")
+        assert service.push(Push(MAILBOX, document)).code == 1
+        work = [sys.executable, "-m", "gateway", "work", "--config", str(tmp_path), "--until-quiet"]
+        subprocess.run(work, cwd=ROOT, check=True, timeout=60, capture_output=True)
+        headers = {"Authorization": f"Bearer {key_of(tmp_path)}"}
+
+        def call(method: str, path: str) -> requests.Response:
+            return requests.request(method, service.base + path, headers=headers, timeout=10)
+
+        (case,) = call("GET", "/api/v1/cases").json()["items"]
+        assert call("GET", f"{case['href']}/document").content == document
+        assert call("POST", f"{case['href']}/acknowledge").status_code == 200
+        (case,) = call("GET", "/api/v1/cases").json()["items"]
+        assert case["acknowledged_at"]
+        time.sleep(0.1)
+        log = service.log_file.read_text("utf-8", "replace")
+        assert '"api_answered"' in log
+        assert headers["Authorization"].rpartition("_")[2] not in log
