@@ -15,6 +15,8 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
 from connectors.base import Options
+from connectors.clock import now
 from connectors.outcomes import outcome, technical
 from schemas.delivery import Outcome
 from schemas.errors import ConnectorError
@@ -156,9 +159,16 @@ def refusal_of(reply: Reply) -> Outcome | None:
 
 
 def retry_after(reply: Reply) -> float | None:
-    """Seconds the other side asks us to wait; the date form is left to our own schedule."""
-    text = reply.headers.get("Retry-After", "")
-    return float(text) if text.isdigit() else None
+    """Seconds the other side asks us to wait, given as seconds or as a date; None when it names no time."""
+    text = reply.headers.get("Retry-After", "").strip()
+    if text.isdigit():
+        return float(text)
+    try:
+        wanted = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    aware = wanted if wanted.tzinfo else wanted.replace(tzinfo=UTC)
+    return max(0.0, (aware - now()).total_seconds())
 
 
 class _Exchange:

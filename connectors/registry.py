@@ -28,6 +28,8 @@ BUILT_IN: dict[str, str] = {  # works without installation; loaded only when ask
     "sql": "connectors.sql:SqlConnector",
 }
 
+EXTRAS = {"sftp": "sftp"}  # connectors that need more than the package itself; sql names its own by database
+
 
 def names() -> list[str]:
     """Every connector that can be named in a route, sorted."""
@@ -47,7 +49,8 @@ def load(name: str) -> type[Any]:
     try:
         return cast("type[Any]", getattr(import_module(module), attribute))
     except (ImportError, AttributeError) as error:
-        raise ConnectorError("connector.broken", name=name, reason=str(error)) from error
+        hint = f"; install brama[{EXTRAS[name]}]" if name in EXTRAS else ""
+        raise ConnectorError("connector.broken", name=name, reason=f"{error}{hint}") from error
 
 
 def build(name: str, options: dict[str, Any], answer_trust: Any = None) -> Connector:

@@ -19,7 +19,7 @@ from connectors.base import Capabilities, Options
 from connectors.chain import Call, Chain, Reading, Step, paths_of
 from connectors.http import ExchangeFailed, Http, HttpOptions, NotSent, Reply, refusal_of
 from connectors.outcomes import outcome, stopped, technical
-from connectors.soap_answer import SoapAnswer, read_fault, to_xpath
+from connectors.soap_answer import SoapAnswer, envelope_of, read_fault, to_xpath
 from connectors.values import fill
 from connectors.wsse import SOAP12, AnswerTrust, WsSecurity, answer_check, plugins
 from schemas.delivery import CaseRecord, Outcome, Repeat, Steps, StepStopped
@@ -184,7 +184,7 @@ class Service:
     def _body(self, reply: Reply) -> etree._Element | None:
         """The first element in the Body, or None when this is no SOAP answer."""
         try:
-            root = parse(reply.content, Limits(size_bytes=self._options.max_answer_bytes)).getroot()
+            root = parse(envelope_of(reply), Limits(size_bytes=self._options.max_answer_bytes)).getroot()
         except DocumentUnreadable:
             return None
         for namespace in (SOAP11, SOAP12):

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from email import policy
+from email.parser import BytesParser
+
 from lxml import etree
 
+from connectors.http import Reply
 from connectors.outcomes import said
 from connectors.wsse import SOAP12
 
 _NAMES = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./")
+
+
+def envelope_of(reply: Reply) -> bytes:
+    """The envelope's bytes; of an MTOM answer (multipart/related) its first part, the files beside it are not read."""
+    kind = reply.headers.get("Content-Type", "")
+    if not kind.lower().startswith("multipart/related"):
+        return reply.content
+    message = BytesParser(policy=policy.HTTP).parsebytes(f"Content-Type: {kind}\r\n\r\n".encode() + reply.content)
+    first = next(iter(message.iter_parts()), None)
+    content = first.get_payload(decode=True) if first is not None else None
+    return content if isinstance(content, bytes) else b""
 
 
 def read_fault(fault: etree._Element) -> tuple[str, str, list[str]]:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from ipaddress import ip_address
 from pathlib import Path
@@ -20,7 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from connectors.http import AnswerLost, Http, HttpOptions, NotSent
+from connectors.http import AnswerLost, Http, HttpOptions, NotSent, Reply, retry_after
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -177,6 +178,26 @@ def test_the_environments_proxies_are_not_used(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     with serving() as server:
         assert send(server, "http") == b"ok"
+
+
+@pytest.mark.parametrize(
+    ("header", "lowest", "highest"),
+    [
+        ("7", 7, 7),
+        (format_datetime(datetime.now(UTC) + timedelta(hours=2)), 3600, 7200),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", 0, 0),
+    ],
+)
+def test_a_time_to_come_back_is_understood_as_seconds_or_date(header: str, lowest: float, highest: float) -> None:
+    waits = retry_after(Reply(503, {"Retry-After": header}, b""))
+
+    assert waits is not None
+    assert lowest <= waits <= highest
+
+
+@pytest.mark.parametrize("header", ["", "soon", "-5"])
+def test_no_time_to_come_back_leaves_it_to_us(header: str) -> None:
+    assert retry_after(Reply(503, {"Retry-After": header}, b"")) is None
 
 
 def test_secrets_do_not_show_in_options() -> None:

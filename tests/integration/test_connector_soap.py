@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from connectors.base import LookUpFailed
+from connectors.http import Reply
 from connectors.registry import build
 from connectors.soap import SoapConnector
+from connectors.soap_answer import envelope_of
 from gateway.simulate.offices.client import Office
 from gateway.testing.samples import a_record
 from gateway.testing.steps import MemorySteps
@@ -197,6 +199,16 @@ def test_a_service_of_soap_1_2_is_spoken_to_in_its_own_way(office: Office, tmp_p
 
     assert isinstance(outcome, Delivered)
     assert outcome.reference == "RPW/5/2026"
+
+
+def test_an_mtom_answer_is_read_by_its_first_part() -> None:
+    envelope = soap("<R><ResultStatus>1</ResultStatus></R>")
+    body = f"--b\r\nContent-Type: application/xop+xml\r\n\r\n{envelope}\r\n--b\r\nContent-ID: <x>\r\n\r\nplik\r\n--b--"
+    headers = {"Content-Type": 'multipart/related; type="application/xop+xml"; boundary=b'}
+
+    assert envelope_of(Reply(200, headers, body.encode())).decode() == envelope
+    assert envelope_of(Reply(200, headers, b"no parts at all")) == b""
+    assert envelope_of(Reply(200, {"Content-Type": "text/xml"}, b"<a/>")) == b"<a/>"
 
 
 def test_a_case_the_office_had_already_is_delivered(office: Office) -> None:
