@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from rfc3161_client import HashAlgorithm, TimestampRequestBuilder, decode_timestamp_response
 
 from gateway.trust.fetch import Client
-from gateway.trust.verdict import TrustVerdict
+from gateway.trust.verdict import UNREADABLE, TrustVerdict
 from schemas.errors import TrustError
 from schemas.verification import Indication, Reason
 
@@ -146,7 +146,7 @@ def read_token(token: bytes) -> TimeStamp:
             certificate=_signer(signed["signer_infos"][0], certificates),
             certificates=certificates,
         )
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+    except (*UNREADABLE, IndexError, AttributeError) as error:
         raise TrustError("timestamp.unreadable") from error
 
 
@@ -193,7 +193,7 @@ def _broken(stamp: TimeStamp) -> TimeStampVerdict | None:
         return _forged("signature")
     except NotImplementedError:
         return _not(Indication.INDETERMINATE, "CRYPTO_CONSTRAINTS_FAILURE", "timestamp.algorithm")
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+    except (*UNREADABLE, IndexError, AttributeError):
         return _forged("structure")
     return None
 

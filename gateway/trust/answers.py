@@ -21,6 +21,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, SignatureAlgorithmOID
 
+from gateway.trust.verdict import UNREADABLE
+
 UNVERIFIABLE = "unverifiable"
 UNKNOWN = "unknown_to_responder"
 HOLD = "certificate_hold"
@@ -61,9 +63,9 @@ def ask_list(
 
     Only complete lists signed by the issuer itself count; indirect, delta and reason-limited ones are unusable.
     """
-    if crl.issuer != issuer.certificate.subject:
-        return None
     try:
+        if crl.issuer != issuer.certificate.subject:
+            return None
         about = _list_is_about(certificate, crl)
         if about is None:
             return None
@@ -74,7 +76,7 @@ def ask_list(
         return Answer(
             "crl", der, crl.last_update_utc, crl.next_update_utc, revoked_at, reason, _keeps_expired_since(crl)
         )
-    except (ValueError, TypeError):
+    except UNREADABLE:
         return UNVERIFIABLE
 
 
@@ -91,9 +93,9 @@ def ask_responder(
     Args: others: where a responder's certificate may be found that the answer does not carry.
           lists: tell whether a delegated responder without ocsp-nocheck was revoked itself.
     """
-    if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
-        return None
     try:
+        if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
+            return None
         single = next((item for item in response.responses if _is_about(item, certificate, issuer)), None)
         if single is None:
             return None
@@ -111,7 +113,7 @@ def ask_responder(
             reason if single.revocation_time_utc else None,
             _archive_cutoff(der, certificate.serial_number),
         )
-    except (ValueError, TypeError, KeyError):
+    except UNREADABLE:
         return UNVERIFIABLE
 
 
@@ -238,7 +240,7 @@ def _may_answer(signer: x509.Certificate, issuer: Issuer, moment: datetime) -> b
     try:
         signer.verify_directly_issued_by(issuer.certificate)
         purposes = signer.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except (InvalidSignature, ValueError, TypeError, x509.ExtensionNotFound):
+    except (InvalidSignature, x509.ExtensionNotFound, *UNREADABLE):
         return False
     usage = _key_usage(signer)
     signs = usage is None or usage.digital_signature

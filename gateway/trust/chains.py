@@ -11,11 +11,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 
-from gateway.trust.verdict import Anchor, PathPolicy
+from gateway.trust.verdict import UNREADABLE, Anchor, PathPolicy
 
 _DEFAULT_POLICY = PathPolicy()
+_NOBODY = x509.Name([])
 _LONGEST = 8
 _MOST_CHECKS = 256  # signatures verified for one question: cross-signed look-alikes would make it grow without end
 
@@ -53,18 +54,19 @@ class _Search:
         for anchor in anchors:
             self._anchors[anchor.certificate.subject].append(anchor)
         for certificate in dict.fromkeys(offered):
-            self._offered[_subject(certificate)].append(certificate)
+            self._offered[_names(certificate)[0]].append(certificate)
 
     def upwards(self, path: tuple[x509.Certificate, ...]) -> Iterator[Chain]:
         last = path[-1]
-        own = next((item for item in self._anchors.get(last.subject, ()) if item.certificate == last), None)
+        subject, above = _names(last)
+        own = next((item for item in self._anchors.get(subject, ()) if item.certificate == last), None)
         if own is not None:
             yield Chain(path, own)
             return
-        for anchor in self._anchors.get(last.issuer, ()):
+        for anchor in self._anchors.get(above, ()):
             if self._issued(last, anchor.certificate):
                 yield Chain((*path, anchor.certificate), anchor)
-        for issuer in self._offered.get(last.issuer, ()):
+        for issuer in self._offered.get(above, ()):
             if len(path) < _LONGEST and issuer not in path and self._issued(last, issuer):
                 yield from self.upwards((*path, issuer))
 
@@ -75,14 +77,14 @@ class _Search:
             return False
         try:
             certificate.verify_directly_issued_by(issuer)
-        except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
+        except (InvalidSignature, *UNREADABLE):
             return False
         return True
 
 
-def _subject(certificate: x509.Certificate) -> x509.Name:
-    """Its name; of one that cannot be read, a name nobody asks for."""
+def _names(certificate: x509.Certificate) -> tuple[x509.Name, x509.Name]:
+    """Its own name and its issuer's; of one that cannot be read, names that lead nowhere."""
     try:
-        return certificate.subject
-    except ValueError:
-        return x509.Name([])
+        return certificate.subject, certificate.issuer
+    except UNREADABLE:
+        return _NOBODY, _NOBODY

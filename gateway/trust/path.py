@@ -19,6 +19,7 @@ from gateway.trust.chains import Chain, chains
 from gateway.trust.revocation import Evidence, status_of
 from gateway.trust.rules import all_valid_at, broken_rule
 from gateway.trust.verdict import (
+    UNREADABLE,
     Anchor,
     AnchorNote,
     CertificateStatus,
@@ -84,7 +85,10 @@ def judge(
     asked = _Question(certificate, at, poe or at, created_after, parsed, evidence, policy)
     best: TrustVerdict | None = None
     for chain in chains(certificate, intermediates, anchors, policy=policy, extra=parsed.certificates):
-        verdict = _judge_chain(asked, chain)
+        try:
+            verdict = _judge_chain(asked, chain)
+        except UNREADABLE:
+            verdict = _unreadable(asked, chain)
         if verdict.passed:
             return verdict
         if best is None or _RANK[verdict.indication] < _RANK[best.indication]:
@@ -143,14 +147,14 @@ def _use_problem(asked: _Question) -> TrustVerdict | None:
     certificate, policy = asked.certificate, asked.policy
     if not _key_fits(certificate, policy):
         return _indeterminate(asked, "CRYPTO_CONSTRAINTS_FAILURE", _because("trust.key_weak", certificate))
-    try:
-        fits = _usage_fits(certificate, policy) and _extended_usage_fits(certificate, policy)
-    except ValueError:
-        code = "trust.certificate_unreadable"
-        return _indeterminate(asked, _BROKEN[code], _because(code, certificate))
-    if not fits:
+    if not (_usage_fits(certificate, policy) and _extended_usage_fits(certificate, policy)):
         return _indeterminate(asked, "CHAIN_CONSTRAINTS_FAILURE", _because("trust.usage", certificate))
     return None
+
+
+def _unreadable(asked: _Question, chain: Chain) -> TrustVerdict:
+    code = "trust.certificate_unreadable"
+    return _with_chain(_indeterminate(asked, _BROKEN[code], _because(code, asked.certificate)), chain)
 
 
 def _path_problem(asked: _Question, chain: Chain) -> TrustVerdict | None:

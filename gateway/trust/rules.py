@@ -21,7 +21,7 @@ from pyhanko_certvalidator.path import ValidationPath
 from pyhanko_certvalidator.policy_decl import NO_REVOCATION, CertRevTrustPolicy
 from pyhanko_certvalidator.validate import async_validate_path
 
-from gateway.trust.verdict import der
+from gateway.trust.verdict import UNREADABLE, der
 
 _T = TypeVar("_T")
 logging.getLogger("pyhanko_certvalidator").setLevel(logging.CRITICAL)  # its warnings name certificate holders
@@ -57,7 +57,7 @@ def broken_rule(certificates: tuple[x509.Certificate, ...]) -> str | None:
         return "trust.algorithm_weak"
     except ValidationError:
         return "trust.chain_invalid"
-    except (ValueError, TypeError, KeyError):  # an extension that cannot be parsed
+    except UNREADABLE:
         return "trust.certificate_unreadable"
     return None
 

@@ -27,7 +27,7 @@ from gateway.trust.cache import EvidenceCache, Kept
 from gateway.trust.chains import Chain
 from gateway.trust.fetch import Client
 from gateway.trust.revocation import Evidence, answers
-from gateway.trust.verdict import RevocationEvidence
+from gateway.trust.verdict import UNREADABLE, RevocationEvidence
 from schemas.errors import TrustError
 from schemas.verification import Reason
 
@@ -161,10 +161,10 @@ def _index(bundle: RevocationEvidence) -> tuple[dict[x509.Name, list[bytes]], di
     lists: dict[x509.Name, list[bytes]] = defaultdict(list)
     found: dict[int, list[bytes]] = defaultdict(list)
     for piece in bundle.crls:
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(*UNREADABLE):
             lists[x509.load_der_x509_crl(piece).issuer].append(piece)
     for piece in bundle.ocsps:
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(*UNREADABLE):
             for single in ocsp.load_der_ocsp_response(piece).responses:
                 found[single.serial_number].append(piece)
     return lists, found
@@ -208,7 +208,7 @@ def _request(certificate: x509.Certificate, issuer: x509.Certificate) -> bytes:
 def _responders(certificate: x509.Certificate) -> list[str]:
     try:
         access = certificate.extensions.get_extension_for_oid(ExtensionOID.AUTHORITY_INFORMATION_ACCESS).value
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, *UNREADABLE):
         return []
     assert isinstance(access, x509.AuthorityInformationAccess)
     named = [item.access_location for item in access if item.access_method == AuthorityInformationAccessOID.OCSP]
@@ -218,7 +218,7 @@ def _responders(certificate: x509.Certificate) -> list[str]:
 def _lists(certificate: x509.Certificate) -> list[str]:
     try:
         points = certificate.extensions.get_extension_for_oid(ExtensionOID.CRL_DISTRIBUTION_POINTS).value
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, *UNREADABLE):
         return []
     assert isinstance(points, x509.CRLDistributionPoints)
     return _addresses([name for point in points for name in point.full_name or ()])

@@ -14,10 +14,19 @@ from enum import StrEnum
 from typing import Any
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from schemas.verification import Indication, Reason
 
+UNREADABLE = (  # what foreign certificates, lists and answers may raise, also late: parsing them is lazy
+    ValueError,
+    TypeError,
+    KeyError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
 _DURATIONS = ("grace", "retry", "answer_age")
 
 
