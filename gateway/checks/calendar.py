@@ -37,6 +37,13 @@ def excise_windows(year: int) -> tuple[tuple[date, date], tuple[date, date]]:
     )
 
 
+def invoice_period(day: date) -> tuple[date, date]:
+    """Which invoices an excise application of this day may list: August to January, or February to July."""
+    if day.month >= 7:
+        return date(day.year, 2, 1), date(day.year, 7, 31)
+    return date(day.year - 1, 8, 1), date(day.year, 1, 31)
+
+
 def working_day(day: date) -> date:
     """This day, or the next one that is neither Saturday, Sunday nor a public holiday in Poland."""
     while day.weekday() >= 5 or day in _polish(day.year):

@@ -168,6 +168,7 @@ CHECKS: tuple[CaseCheck, ...] = (
     taxes.rate_caps,
     taxes.shares,
     taxes.account,
+    taxes.birth_date,
     taxes.dates,
     taxes.excise,
     taxes.waste,

@@ -8,13 +8,15 @@ from decimal import Decimal
 from fractions import Fraction
 
 from stdnum import iban
+from stdnum.pl import pesel
 
-from gateway.checks.calendar import deadline, excise_windows
+from gateway.checks.calendar import deadline, excise_windows, invoice_period
 from gateway.checks.money import GROSZ, to_grosz
 from gateway.checks.rates import excise_rules, highest_rate
 from gateway.checks.say import finding
 from schemas.case import Case
 from schemas.finding import Finding, Severity
+from schemas.ids import is_pesel
 
 
 def rate_caps(case: Case) -> Iterator[Finding]:
@@ -47,6 +49,15 @@ def account(case: Case) -> Iterator[Finding]:
     number = case.payout_account
     if number is not None and not iban.is_valid(number if number.startswith("PL") else f"PL{number}"):
         yield finding("check.nrb", Severity.ERROR, case.sources.get("payout_account"))
+
+
+def birth_date(case: Case) -> Iterator[Finding]:
+    """A PESEL says when its holder was born."""
+    who = case.taxpayer
+    if who is None or who.birth_date is None or who.pesel is None or not is_pesel(who.pesel):
+        return
+    if pesel.get_birth_date(who.pesel) != who.birth_date:
+        yield finding("check.birth_date", Severity.WARNING, case.sources.get("taxpayer.birth_date"))
 
 
 def dates(case: Case) -> Iterator[Finding]:
@@ -109,12 +120,20 @@ def on_day(case: Case, day: date) -> Iterator[Finding]:
         yield finding("check.filed_late", Severity.INFO, case.sources.get("period.year"), deadline=last.isoformat())
     if case.excise is not None:
         yield from _excise_on(case, day)
+    completed = case.document.get("completed_on")
+    if completed is not None and date.fromisoformat(completed) > day:
+        yield finding("check.future_date", Severity.WARNING, case.sources.get("document.completed_on"))
 
 
 def _excise_on(case: Case, day: date) -> Iterator[Finding]:
     (first, last), (start, end) = excise_windows(day.year)
     if not (first <= day <= last or start <= day <= end):
         yield finding("check.excise_window", Severity.WARNING, None)
+    opens, closes = invoice_period(day)
+    for index, item in enumerate(case.excise.invoices if case.excise else ()):
+        if item.issued_on is not None and not opens <= item.issued_on <= closes:
+            path = case.sources.get(f"excise.invoices[{index}].issued_on")
+            yield finding("check.invoice_date", Severity.WARNING, path)
     rules, claim = excise_rules(day.year), case.excise
     if rules is None or claim is None or claim.requested_amount is None:
         return

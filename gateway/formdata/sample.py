@@ -9,6 +9,7 @@ from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 from typing import Any
 
 from lxml import etree
+from stdnum.pl import pesel
 
 from gateway.checks.money import row_amount, to_zloty
 from gateway.checks.rates import highest_rate
@@ -58,7 +59,7 @@ def sample(
 
 def settle(root: etree._Element, table: Table) -> None:
     """Make the figures agree: rows with objects, amounts with rates, the total, instalments, annex counts."""
-    for step in (_kinds, _wrapped_names, _rates, _bases, _amounts, _total, _parts):
+    for step in (_kinds, _births, _wrapped_names, _rates, _bases, _amounts, _total, _parts):
         step(Figures(root, table))
 
 
@@ -137,6 +138,13 @@ def _kinds(figures: Figures) -> None:
     person = figures.root.find(".//{*}OsobaFizyczna") is not None
     for element in figures.root.iter("{*}RodzajPodatnika"):
         element.text = "1" if person else "2"
+
+
+def _births(figures: Figures) -> None:
+    """A PESEL says when its holder was born."""
+    number = figures.get("taxpayer.pesel")
+    if number and figures.get("taxpayer.birth_date"):
+        figures.write("taxpayer.birth_date", pesel.get_birth_date(number).isoformat())
 
 
 def _wrapped_names(figures: Figures) -> None:

@@ -154,7 +154,7 @@ def _narrowed(table: Table) -> Table:
 
 
 # Targets of text that checks look at (case.py, taxes.py); everything numeric or coded is kept anyway.
-_CHECKED = ("payout_account", "purpose", "reason", "period.")
+_CHECKED = ("taxpayer.pesel", "payout_account", "purpose", "reason", "period.")
 _CHECKED_IN = ("share", "use_code")
 
 

@@ -61,6 +61,7 @@ def put(path: str, value: object) -> Callable[[dict], None]:
         ("NADPLATA", put("payout_account", fictitious.wrong_check_digit(fictitious.nrb(1))), "check.nrb"),
         ("PAS-DROGOWY", put("period.to_date", "2020-01-01"), "check.period"),
         ("ZAS-INNE", put("application.to_date", "2020-01-01"), "check.period"),
+        ("IN-1", lambda raw: raw["taxpayer"].update(pesel="44051401359", birth_date="1944-05-15"), "check.birth_date"),
         ("AKCYZA", put("excise.litres", "1.00"), "check.excise_litres"),
         ("AKCYZA", put("excise.invoice_count", 17), "check.excise_invoices"),
         ("DO-1-N", put("waste.monthly_amount", "0.10"), "check.waste_amount"),
@@ -135,6 +136,25 @@ def test_the_windows_of_the_excise_refund_follow_the_calendar():
     claim = case_of("AKCYZA")
     assert [item.code for item in case_checks(claim, on=date(2026, 3, 2))] == []
     assert [item.code for item in case_checks(claim, on=date(2026, 3, 3))] == ["check.excise_window"]
+
+
+def test_an_invoice_of_another_half_year_is_noted():
+    claim = changed(case_of("AKCYZA"), put("excise.invoices.0.issued_on", "2025-07-31"))
+    assert [item.code for item in case_checks(claim, on=date(2026, 2, 10))] == ["check.invoice_date"]
+    summer = changed(case_of("AKCYZA"), put("excise.invoices.0.issued_on", "2026-07-31"))
+    assert [item.code for item in case_checks(summer, on=date(2026, 8, 10))] == []
+
+
+def test_a_document_dated_after_its_arrival_is_noted():
+    case = changed(case_of("PIES"), put("document.completed_on", "2026-02-11"))
+    assert [item.code for item in case_checks(case, on=date(2026, 2, 11))] == []
+    assert [item.code for item in case_checks(case, on=date(2026, 2, 10))] == ["check.future_date"]
+
+
+def test_a_birth_date_agrees_with_the_pesel_or_is_noted():
+    case = case_of("IN-1")
+    right = changed(case, lambda raw: raw["taxpayer"].update(pesel="44051401359", birth_date="1944-05-14"))
+    assert case_checks(right) == ()
 
 
 def test_the_limit_of_the_excise_refund_is_the_law_of_the_year():
