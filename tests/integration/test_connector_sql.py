@@ -479,6 +479,15 @@ def test_options_that_cannot_work_are_refused_when_saved(options: dict[str, Any]
     assert refused.value.code == "connector.options_wrong"
 
 
+def test_the_line_of_the_tests_outlives_a_database_that_is_down(tmp_path: Path) -> None:
+    with Office("wire", tmp_path, "--to", "127.0.0.1:1") as line:
+        url = f"postgresql://x@127.0.0.1:{line.port}/urzad"
+        for _ in range(2):
+            connector = connector_for(url)
+            assert isinstance(deliver(connector), Unreachable)
+            connector.close()
+
+
 def test_the_line_of_the_tests_can_be_started_twice(tmp_path: Path) -> None:
     with Office("wire", tmp_path, "--to", "127.0.0.1:1") as line:
         port = line.port

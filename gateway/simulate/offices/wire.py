@@ -66,9 +66,13 @@ class Line:
         while True:
             try:
                 caller, _ = listener.accept()
-                database = self._connect()
-            except OSError:
+            except OSError:  # we were told to go down
                 return
+            try:
+                database = self._connect()
+            except OSError:  # the database is down: so are we, for this caller
+                caller.close()
+                continue
             mute = threading.Event()
             for source, sink, watched in ((caller, database, True), (database, caller, False)):
                 threading.Thread(target=self._pass, args=(source, sink, watched, mute), daemon=True).start()
