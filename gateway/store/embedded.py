@@ -8,6 +8,8 @@ opened for reading. `opened_folders` names them, so that it can be said on scree
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import fcntl
 import importlib
 import os
@@ -153,8 +155,15 @@ def _start(data: Path) -> Any:
 
 
 def _forget(data: Path) -> None:
-    """Let the library try again: a failed start stays in its table as if it had succeeded."""
-    _pgserver().PostgresServer._instances.pop(data.resolve(), None)
+    """Let the library try again: a failed start stays in its table as if it had succeeded.
+
+    Its farewell at exit would look for the entry and fail, so we say it here.
+    """
+    server = _pgserver().PostgresServer._instances.pop(data.resolve(), None)
+    if server is not None:
+        atexit.unregister(server._cleanup)
+        with contextlib.suppress(OSError, ValueError):
+            server.global_process_id_list.get_and_remove(os.getpid())
 
 
 def _wait_for(data: Path) -> str:

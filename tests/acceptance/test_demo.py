@@ -35,11 +35,11 @@ def demo(tmp_path_factory):
     )
     shutil.rmtree(home, ignore_errors=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    return folder, json.loads(done.stdout)
+    return folder, json.loads(done.stdout), done.stderr
 
 
 def test_every_document_has_the_outcome_it_must_have_and_the_books_balance(demo):
-    _, result = demo
+    _, result, _ = demo
 
     assert result["balanced"] is True
     assert result["problems"] == []
@@ -47,7 +47,7 @@ def test_every_document_has_the_outcome_it_must_have_and_the_books_balance(demo)
 
 
 def test_it_shows_what_it_promises(demo):
-    _, result = demo
+    _, result, _ = demo
     outcomes = Counter(one["outcome"] for one in result["submissions"])
 
     assert len(result["submissions"]) >= 12
@@ -59,7 +59,7 @@ def test_it_shows_what_it_promises(demo):
 
 
 def test_it_leaves_receipts_and_cases_a_person_can_open(demo):
-    folder, result = demo
+    folder, result, _ = demo
 
     receipts = sorted((folder / "upo").glob("*.xml"))
     cases = sorted((folder / "sprawy").glob("*.json"))
@@ -67,3 +67,9 @@ def test_it_leaves_receipts_and_cases_a_person_can_open(demo):
     assert len(receipts) == sum(one["receipt"] is not None for one in result["submissions"])
     assert all(read_receipt(path.read_bytes()).kind == "UPP" for path in receipts)
     assert {json.loads(path.read_text("utf-8"))["schema"] for path in cases} == {"case/1"}
+
+
+def test_nothing_complains_when_it_ends(demo):
+    *_, said = demo
+
+    assert "Traceback" not in said
