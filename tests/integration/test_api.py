@@ -8,9 +8,11 @@ from uuid import uuid4
 
 import pytest
 import requests
+import structlog
 
 from gateway import sweep
 from gateway.simulate.writing import File
+from gateway.web.api.endpoints import ENDPOINTS, Endpoint
 from schemas.api import Scope
 from tests.apis import Client, a_client, a_key, serving
 from tests.builders import OTHER_MAILBOX, OTHER_TERYT, TERYT, a_signed_document, an_envelope
@@ -175,18 +177,22 @@ def test_held_test_and_rejected_documents_are_no_cases(gateway: Gateway, client:
 
 # ---- isolation ----
 
-OF_ONE_CASE = ("", "/document", "/receipt", "/attachments/1")
+OF_ONE = [endpoint for endpoint in ENDPOINTS if "{id}" in endpoint.path]
 
 
-@pytest.mark.parametrize("path", OF_ONE_CASE)
-def test_another_gminas_case_looks_like_one_that_never_was(gateway: Gateway, client: Client, path: str):
-    theirs = gateway.receive(a_signed_document("letter", files=FILES), mailbox=OTHER_MAILBOX)
-    gateway.work_until_quiet()
+@pytest.mark.parametrize("endpoint", OF_ONE, ids=lambda endpoint: endpoint.name)
+def test_what_is_another_gminas_looks_like_what_never_was(gateway: Gateway, client: Client, endpoint: Endpoint):
+    """Every endpoint there is, also those to come: the same status, headers and bytes."""
     with serving(gateway) as base:
         owner = Client(base, a_key(gateway, OTHER_TERYT))
-        assert owner.get(f"/cases/{theirs.id}{path}").status_code == 200
+        theirs = owner.submit(a_signed_document("letter", files=FILES)).json()["id"]
+        gateway.work_until_quiet()
 
-    foreign, absent = client.get(f"/cases/{theirs.id}{path}"), client.get(f"/cases/{uuid4()}{path}")
+        def path(one: object) -> str:
+            return endpoint.path.replace("{id}", str(one)).replace("{attachment}", "1")
+
+        assert owner.call(endpoint.method, path(theirs)).status_code == 200
+    foreign, absent = (client.call(endpoint.method, path(one)) for one in (theirs, uuid4()))
     assert code(foreign) == (404, "api.not_found")
     assert (foreign.content, dict(foreign.headers, date="")) == (absent.content, dict(absent.headers, date=""))
 
@@ -207,15 +213,6 @@ def test_a_key_lists_its_own_gmina_whatever_it_asks_for(gateway: Gateway, client
     assert client.get("/cases", params={"tenant": TERYT}).status_code == 200
 
 
-def test_another_gminas_submission_and_receipt_are_not_there(gateway: Gateway, client: Client):
-    with serving(gateway) as base:
-        other = Client(base, a_key(gateway, OTHER_TERYT))
-        theirs = other.submit(a_signed_document("letter")).json()["id"]
-        assert other.get(f"/submissions/{theirs}").status_code == 200
-    for path in (f"/submissions/{theirs}", f"/submissions/{theirs}/receipt"):
-        assert code(client.get(path)) == (404, "api.not_found")
-
-
 # ---- keys ----
 
 
@@ -234,6 +231,10 @@ def test_without_a_valid_key_nothing_is_said(gateway: Gateway, client: Client):
 def test_other_ways_to_sign_in_are_none(client: Client, header: str):
     answer = requests.get(f"{client.base}/api/v1/cases", headers={"Authorization": header}, timeout=10)
     assert code(answer) == (401, "api.key_missing")
+
+
+def test_every_endpoint_needs_a_scope_that_the_table_below_checks():
+    assert len(NEEDED) == len(ENDPOINTS)
 
 
 NEEDED = [
@@ -352,3 +353,23 @@ def test_a_browser_of_another_site_gets_no_leave(client: Client):
 def test_without_the_setting_there_is_no_interface(gateway: Gateway):
     with serving(gateway, enabled=False) as base:
         assert requests.get(f"{base}/api/v1/cases", timeout=10).status_code == 404
+
+
+def test_the_log_names_operations_and_keys_and_nobody(gateway: Gateway, client: Client):
+    with structlog.testing.capture_logs() as logged:
+        said = client.submit(a_signed_document("letter", pesel="44051401458"), file_name="Kowalski.xml").json()
+        gateway.work_until_quiet()
+        client.acknowledge(said["id"], "OR.Kowalski.1")
+        client.get("/cases", params={"cursor": "Kowalski"})
+        Client(client.base, "brama_Kowalski").get("/cases")
+    told = repr(logged)
+    assert {entry["operation"] for entry in logged if entry["event"] == "api_answered"} == {
+        "submitDocument",
+        "acknowledgeCase",
+    }
+    assert [entry["code"] for entry in logged if entry["event"] == "api_refused"] == [
+        "api.request_invalid",
+        "api.key_invalid",
+    ]
+    for personal in ("Kowalski", "44051401458", client.key, client.key.rpartition("_")[2]):
+        assert personal not in told
