@@ -17,15 +17,15 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import structlog
-from sqlalchemy import Connection, RowMapping, func
+from sqlalchemy import Connection, RowMapping
 
 from connectors.base import LookUpFailed
 from gateway import admission, retry
 from gateway.crashpoint import crashpoint
 from gateway.limits import Circuit
 from gateway.steps import Lease, LeaseLost, RememberedSteps
-from gateway.store import deliveries, events, offices, submissions
-from gateway.store.deliveries import Claim
+from gateway.store import attempts, deliveries, events, offices, submissions
+from gateway.store.attempts import Claim, Said
 from gateway.tools import Office, Tools
 from schemas.delivery import (
     AttachmentFile,
@@ -106,7 +106,7 @@ def _claim(delivery_id: UUID, tools: Tools) -> _Try | None:
             if until is not None:
                 deliveries.postpone(transaction, delivery_id, until)
                 return None
-        claim = deliveries.claim(
+        claim = attempts.claim(
             transaction,
             delivery_id,
             worker=tools.worker,
@@ -232,7 +232,7 @@ def _store(trial: _Try, result: _Result, took_ms: int, tools: Tools) -> None:
     claim, delivery, outcome = trial.claim, trial.claim.delivery, result.outcome
     word = outcome_word(outcome)
     with tools.store.begin() as transaction:
-        row = deliveries.still_held(transaction, delivery.id, claim.fence)
+        row = attempts.still_held(transaction, delivery.id, claim.fence)
         if row is None:
             events.append(
                 transaction, delivery.submission_id, "late_outcome_refused",
@@ -241,16 +241,9 @@ def _store(trial: _Try, result: _Result, took_ms: int, tools: Tools) -> None:
             log.warning("late_outcome_refused", delivery=str(delivery.id), fence=claim.fence, outcome=word)
             return
         follows = _follows(row, result, tools)
-        _apply(transaction, row, outcome, follows)
-        deliveries.finish_attempt(
-            transaction, delivery.id, claim.fence,
-            outcome=word, took_ms=took_ms, digest_sent=result.digest_sent, **_said(outcome),
-        )  # fmt: skip
-        events.append(
-            transaction, delivery.submission_id, "attempt_finished",
-            delivery=str(delivery.id), connector=delivery.connector, round=row["round"], number=row["attempts"],
-            outcome=word, code=getattr(outcome, "code", None), then=type(follows).__name__,
-        )  # fmt: skip
+        attempts.finish(
+            transaction, row, _state(outcome, follows), _said(row, result, took_ms, follows), _left(outcome, follows)
+        )
         if trial.office is not None:
             admission.remember(transaction, trial.circuit, row, outcome, tools.config.gateway.worker)
         if isinstance(outcome, Delivered):
@@ -279,20 +272,16 @@ def retry_policy(tools: Tools, repeat: Repeat, settle_delay_s: float) -> retry.R
     return retry.RetryPolicy(worker.retry_s, worker.retry_for_h * 3600, worker.jitter, repeat, settle_delay_s)
 
 
-def _apply(transaction: Connection, row: RowMapping, outcome: Outcome, follows: retry.Next) -> None:
-    """Outcome and decision as the delivery's new row."""
+def _left(outcome: Outcome, follows: retry.Next) -> dict[str, Any]:
+    """Outcome and decision as columns of the delivery."""
     values: dict[str, Any] = {"last_code": getattr(outcome, "code", None), "last_text": getattr(outcome, "text", None)}
-    match outcome:
-        case Delivered(reference=reference, details=details):
-            values |= {"reference": reference, "details": details, "in_doubt": False}
-        case Unsettled():
-            values |= {"in_doubt": True, "doubt_since": func.now()}
-        case _:
-            values |= {"in_doubt": False}
-    match follows:
-        case retry.RetryAt(at=at) | retry.AskAt(at=at):
-            values["due_at"] = at
-    deliveries.settle(transaction, row["id"], _state(outcome, follows), **values)
+    if isinstance(outcome, Delivered):
+        values |= {"reference": outcome.reference, "details": outcome.details}
+    if isinstance(outcome, Unsettled):
+        values |= {"in_doubt": True, "doubtful": True}
+    if isinstance(follows, retry.RetryAt | retry.AskAt):
+        values["due_at"] = follows.at
+    return values
 
 
 def _state(outcome: Outcome, follows: retry.Next) -> DeliveryState:
@@ -307,8 +296,28 @@ def _state(outcome: Outcome, follows: retry.Next) -> DeliveryState:
             return DeliveryState.GIVEN_UP if isinstance(follows, retry.GiveUp) else DeliveryState.WAITING
 
 
-def _said(outcome: Outcome) -> dict[str, Any]:
+def _said(row: RowMapping, result: _Result, took_ms: int, follows: retry.Next) -> Said:
+    """The attempt's own row, and what the timeline gets of it: codes and numbers, never the office's words."""
+    outcome = result.outcome
+    code = getattr(outcome, "code", None)
+    references: dict[str, str] = {}
     if isinstance(outcome, Delivered):
         references = {**outcome.details, **({"reference": outcome.reference} if outcome.reference else {})}
-        return {"remote_references": references}
-    return {"code": outcome.code, "text": outcome.text}
+    return Said(
+        outcome=outcome_word(outcome),
+        code=code,
+        text=getattr(outcome, "text", None),
+        took_ms=took_ms,
+        digest_sent=result.digest_sent,
+        references=references,
+        word="attempt_finished",
+        facts={
+            "delivery": str(row["id"]),
+            "connector": row["connector"],
+            "round": row["round"],
+            "number": row["attempts"],
+            "outcome": outcome_word(outcome),
+            "code": code,
+            "then": type(follows).__name__,
+        },
+    )

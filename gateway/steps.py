@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from uuid import UUID
 
-from gateway.store import deliveries
+from gateway.store import attempts
 from gateway.store.database import Store
 from schemas.delivery import Refused, Repeat, StepInDoubt, StepStopped, Unreachable
 from schemas.errors import StoreUnavailable
@@ -44,7 +44,7 @@ class Lease:
             return
         asked_at = time.monotonic()
         with self.store.begin() as transaction:
-            held = deliveries.renew(transaction, self.delivery_id, self.fence, self.seconds)
+            held = attempts.renew(transaction, self.delivery_id, self.fence, self.seconds)
         self.renewed(held, asked_at)
         if self.left_s() < needed_s:
             raise LeaseLost("lease shorter than the call's time-out")
@@ -126,23 +126,23 @@ class RememberedSteps:
         raise StepInDoubt(name)
 
     def _intend(self, name: str) -> None:
-        """Commit the intent and renew the lease in one transaction; without both, nothing is sent."""
+        """Commit the intent and renew the lease in one statement; without both, nothing is sent."""
         asked_at = time.monotonic()
-        with self._lease.store.begin() as transaction:
-            held = deliveries.intend(transaction, self._lease.delivery_id, name, self._lease.fence, self._lease.seconds)
+        with self._lease.store.statement() as transaction:
+            held = attempts.intend(transaction, self._lease.delivery_id, name, self._lease.fence, self._lease.seconds)
         self._lease.renewed(held, asked_at)
         self._known[name] = None
         self._lease.ensure(self._call_timeout_s)
 
     def _keep(self, name: str, result: dict[str, Any]) -> None:
         def write() -> None:
-            with self._lease.store.begin() as transaction:
-                deliveries.keep_result(transaction, self._lease.delivery_id, name, result)
+            with self._lease.store.statement() as transaction:
+                attempts.keep_result(transaction, self._lease.delivery_id, name, result)
 
         self._lease.patiently(write)
         self._known[name] = result
 
     def _withdraw(self, name: str) -> None:
         with self._lease.store.begin() as transaction:
-            deliveries.withdraw(transaction, self._lease.delivery_id, name, self._lease.fence)
+            attempts.withdraw(transaction, self._lease.delivery_id, name, self._lease.fence)
         self._known.pop(name, None)

@@ -10,11 +10,13 @@ import contextlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from uuid import UUID
 
 import structlog
 from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import ProcrastinateException
+from psycopg_pool import AsyncConnectionPool
 
 from gateway import flow, sweep
 from gateway.store import jobs
@@ -86,6 +88,7 @@ async def _take_jobs(tools: Tools, stop: threading.Event) -> None:
 def _app(tools: Tools) -> App:
     """The queue's view of us. Its connections need no durable commits: a lost wake-up is replaced by the sweep."""
     connector = PsycopgConnector(
+        pool_factory=_pool,
         conninfo=tools.store.dsn,
         kwargs={"options": "-c synchronous_commit=off", "connect_timeout": 5, "application_name": tools.worker[:63]},
         min_size=1,
@@ -102,7 +105,16 @@ def _app(tools: Tools) -> App:
     def deliver(id: str) -> None:
         _guarded(flow.deliver, UUID(id), tools)
 
+    @app.task(name=jobs.SEND, queue=jobs.QUEUE)
+    def send(id: str) -> None:
+        _guarded(flow.send, UUID(id), tools)
+
     return app
+
+
+def _pool(**options: Any) -> AsyncConnectionPool:
+    """Without a question before each use: a lost connection ends this life of the queue, and the next opens anew."""
+    return AsyncConnectionPool(**{**options, "check": None})
 
 
 def _guarded(step: Callable[[UUID, Tools], None], subject: UUID, tools: Tools) -> None:
@@ -148,12 +160,11 @@ def work_until_quiet(tools: Tools) -> None:
 
 
 def _drain(tools: Tools) -> int:
-    steps = {jobs.PROCESS: flow.process, jobs.DELIVER: flow.deliver}
     done = 0
     while True:
         with tools.store.begin() as transaction:
             job = jobs.take_one(transaction)
         if job is None:
             return done
-        steps[job[0]](job[1], tools)
+        flow.STEPS[job[0]](job[1], tools)
         done += 1

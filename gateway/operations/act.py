@@ -12,7 +12,7 @@ from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
 from gateway.operations.look import DeliveryFilter, filtered_deliveries
 from gateway.operations.plain import plain
-from gateway.store import deliveries, events, jobs, submissions
+from gateway.store import attempts, deliveries, events, jobs, submissions
 from gateway.store import tables as t
 from gateway.store.database import Store
 from schemas.delivery import DeliveryState, Repeat
@@ -121,7 +121,7 @@ def settle(
             )
             deliveries.wake_next(transaction, row["order_key"])
         else:
-            deliveries.withdraw(transaction, delivery_id)
+            attempts.withdraw(transaction, delivery_id)
             open_round(transaction, row, in_doubt=False)
         events.append(
             transaction, row["submission_id"], "settled", actor,

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 
 from gateway import flow
 from gateway.operations.act import ReplayResult, locked, named, note, open_round, replay
-from gateway.store import deliveries, events, submissions
+from gateway.store import attempts, deliveries, events, submissions
 from gateway.store import tables as t
 from gateway.store.database import Store
 from gateway.tools import Tools
@@ -80,7 +80,7 @@ def look_up(tools: Tools, delivery_id: UUID, *, actor: str, reason: str) -> str 
         action = note(transaction, "look_up", actor, reason, asked, int(reference is None))
         events.append(transaction, found.submission_id, "looked_up", actor, **asked, action=action)
         if reference is None:
-            deliveries.forget_steps(transaction, delivery_id)
+            attempts.forget_steps(transaction, delivery_id)
             open_round(transaction, locked(transaction, delivery_id), in_doubt=False)
     return reference
 

@@ -26,6 +26,7 @@ class Store:
         """`url`: postgresql://…, a direct connection (transaction pooling breaks LISTEN and session locks)."""
         self.dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
         self.engine = open_engine(url, pool_size)
+        self._single = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -33,17 +34,17 @@ class Store:
 
         Raises: StoreUnavailable: the server is away or refuses work; nothing of the block is known to be kept.
         """
-        try:
-            with self.engine.begin() as connection:
-                yield connection
-        except (OperationalError, InterfaceError, PoolTimeout) as error:
-            raise StoreUnavailable(reason=_reason(error)) from error
-        except DBAPIError as error:
-            if error.connection_invalidated or isinstance(error.orig, _SERVER):
-                raise StoreUnavailable(reason=_reason(error)) from error
-            raise
-        except psycopg.OperationalError as error:  # from a statement that went past SQLAlchemy (jobs)
-            raise StoreUnavailable(reason=type(error).__name__) from error
+        with _our_errors(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def statement(self) -> Iterator[Connection]:
+        """For a single statement, which is its own transaction: durable when it returns, at one round trip.
+
+        Raises: StoreUnavailable, as `begin`.
+        """
+        with _our_errors(), self._single.connect() as connection:
+            yield connection
 
     def ping(self) -> datetime:
         """The database's time; raises StoreUnavailable."""
@@ -53,6 +54,21 @@ class Store:
     def close(self) -> None:
         """Give every connection back."""
         self.engine.dispose()
+
+
+@contextmanager
+def _our_errors() -> Iterator[None]:
+    """The driver's errors as StoreUnavailable where the server is to blame, as they are where we are."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        raise StoreUnavailable(reason=_reason(error)) from error
+    except DBAPIError as error:
+        if error.connection_invalidated or isinstance(error.orig, _SERVER):
+            raise StoreUnavailable(reason=_reason(error)) from error
+        raise
+    except psycopg.OperationalError as error:  # from a statement that went past SQLAlchemy (jobs)
+        raise StoreUnavailable(reason=type(error).__name__) from error
 
 
 def open_engine(url: str, pool_size: int = 10) -> Engine:

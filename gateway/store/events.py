@@ -38,23 +38,35 @@ def append(connection: Connection, submission_id: UUID, word: str, actor: str | 
         .where(submission.c.id == submission_id)
         .with_for_update(key_share=True)
     ).one()
-    number, previous, at = head[0] + 1, head[1], head[2]
-    digest = hash_of(submission_id, number, at, word, actor, facts, previous)
+    entry = next_entry(submission_id, head[0], head[1], head[2], word, facts, actor)
+    connection.execute(insert(event).values(**entry, actor=actor))
     connection.execute(
-        insert(event).values(
-            submission_id=submission_id,
-            number=number,
-            at=at,
-            word=word,
-            actor=actor,
-            facts=facts,
-            prev_hash=previous,
-            hash=digest,
-        )
+        update(submission)
+        .where(submission.c.id == submission_id)
+        .values(events=entry["number"], head_hash=entry["hash"])
     )
-    connection.execute(
-        update(submission).where(submission.c.id == submission_id).values(events=number, head_hash=digest)
-    )
+
+
+def next_entry(
+    submission_id: UUID,
+    events: int,
+    head_hash: str | None,
+    at: datetime,
+    word: str,
+    facts: dict[str, Any],
+    actor: str | None = None,
+) -> dict[str, Any]:
+    """The row that follows a locked head: for those who write it together with other things."""
+    number = events + 1
+    return {
+        "submission_id": submission_id,
+        "number": number,
+        "at": at,
+        "word": word,
+        "facts": facts,
+        "prev_hash": head_hash,
+        "hash": hash_of(submission_id, number, at, word, actor, facts, head_hash),
+    }
 
 
 def timeline(connection: Connection, submission_id: UUID) -> list[Event]:

@@ -15,7 +15,7 @@ from connectors.base import Capabilities, LookUpFailed, Options
 from connectors.rehearsal import Behaviour
 from gateway import flow, sweep
 from gateway.steps import Lease, LeaseLost, RememberedSteps
-from gateway.store import deliveries
+from gateway.store import attempts
 from gateway.store.database import Store
 from gateway.tools import Office
 from schemas.delivery import (
@@ -489,7 +489,7 @@ def _lost() -> dict[str, Any]:
 def _claim_and_vanish(gateway: Gateway, submission: Submission) -> None:
     (delivery,) = gateway.deliveries(submission)
     with gateway.tools.store.begin() as transaction:
-        claim = deliveries.claim(
+        claim = attempts.claim(
             transaction, delivery.id, worker="vanished", lease_s=-1, message_id="m",
             repeat=Repeat.FINDABLE, settle_s=0.0,
         )  # fmt: skip
@@ -504,7 +504,7 @@ def _steps(gateway: Gateway, repeat: Repeat, earlier: RememberedSteps | None = N
         gateway.work_one()
         delivery_id = gateway.deliveries(submission)[0].id
         with gateway.tools.store.begin() as transaction:
-            claim = deliveries.claim(
+            claim = attempts.claim(
                 transaction, delivery_id, worker="w", lease_s=30, message_id="m", repeat=repeat, settle_s=0.0
             )
         assert claim is not None
@@ -512,5 +512,5 @@ def _steps(gateway: Gateway, repeat: Repeat, earlier: RememberedSteps | None = N
     else:
         lease = earlier._lease
     with gateway.tools.store.begin() as transaction:
-        known = deliveries.steps_of(transaction, lease.delivery_id)
+        known = attempts.steps_of(transaction, lease.delivery_id)
     return RememberedSteps(lease, repeat, 1.0, str(uuid4()), known)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
+import pkgutil
 import shutil
 import tempfile
 from pathlib import Path
@@ -13,6 +15,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import IntegrityError
 
+from gateway import store
 from gateway.store import events, jobs
 from gateway.store.database import Store
 from gateway.store.embedded import DATABASE, embedded, refuse
@@ -25,6 +28,8 @@ FOREIGN = ("procrastinate_", VERSION_TABLE, "ix_brama_job_subject")
 
 
 def test_the_migrations_make_exactly_the_tables_described(database: Store) -> None:
+    for module in pkgutil.iter_modules(store.__path__):  # some parts of the store describe their own tables
+        importlib.import_module(f"{store.__name__}.{module.name}")
     with database.engine.connect() as connection:
         differences = compare_metadata(
             MigrationContext.configure(connection, opts={"include_object": _is_ours, "compare_type": True}), metadata
