@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from rfc3161_client import HashAlgorithm, TimestampRequestBuilder, decode_timestamp_response
 
 from gateway.trust.fetch import Client
-from gateway.trust.verdict import UNREADABLE, TrustVerdict
+from gateway.trust.verdict import UNREADABLE, TrustVerdict, certificate_of
 from schemas.errors import TrustError
 from schemas.verification import Indication, Reason
 
@@ -210,7 +210,7 @@ def _signed_data(token: bytes) -> cms.SignedData:
 
 def _certificates(signed: cms.SignedData) -> tuple[x509.Certificate, ...]:
     listed = [item.chosen.dump() for item in signed["certificates"] if item.name == "certificate"]
-    return tuple(x509.load_der_x509_certificate(one) for one in listed[:_MOST_CERTIFICATES])
+    return tuple(certificate_of(one) for one in listed[:_MOST_CERTIFICATES])
 
 
 def _signer(signer: cms.SignerInfo, certificates: tuple[x509.Certificate, ...]) -> x509.Certificate:

@@ -18,7 +18,7 @@ from cryptography import x509
 from lxml import etree
 
 from gateway.trust.services import CA_QC, TSA_QTST, Period, Service, ServiceStatusHistory, status_word
-from gateway.trust.verdict import der, fingerprint
+from gateway.trust.verdict import certificate_of, der, fingerprint
 from schemas.errors import DocumentUnreadable, TrustError
 from schemas.verification import Indication, Verification
 from schemas.xmldoc import parse, qname
@@ -205,7 +205,7 @@ def _certificates(information: etree._Element) -> tuple[bytes, ...]:
 def _certificate(element: etree._Element) -> x509.Certificate:
     try:
         packed = base64.b64decode("".join((element.text or "").split()), validate=True)
-        return x509.load_der_x509_certificate(packed)
+        return certificate_of(packed)
     except (ValueError, binascii.Error) as error:
         raise TrustError("trust.list_unreadable", reason="X509Certificate") from error
 

@@ -28,6 +28,7 @@ from gateway.trust.verdict import (
     RevocationEvidence,
     Standing,
     TrustVerdict,
+    certificate_of,
     der,
     fingerprint,
 )
@@ -103,7 +104,7 @@ def judge_again(stored: TrustVerdict, policy: PathPolicy = _DEFAULT_POLICY) -> T
     """
     if not stored.chain or stored.anchor is None:
         return stored
-    signer, *others = (x509.load_der_x509_certificate(item) for item in stored.chain)
+    signer, *others = (certificate_of(item) for item in stored.chain)
     note = stored.anchor
     anchor = Anchor((others or [signer])[-1], note.valid_from, note.valid_until, note.source, note.at_issue)
     return judge(

@@ -20,7 +20,7 @@ from jinja2 import Environment, StrictUndefined, Template
 
 from gateway.trust.evidence import SignatureEvidence, StampEvidence
 from gateway.trust.path import judge_again
-from gateway.trust.verdict import CertificateStatus, PathPolicy, TrustVerdict, fingerprint
+from gateway.trust.verdict import CertificateStatus, PathPolicy, TrustVerdict, certificate_of, fingerprint
 from schemas.ids import sha256
 from schemas.texts import text
 from schemas.verification import Indication, Reason, Verification
@@ -168,7 +168,7 @@ def _certificates(trust: TrustVerdict) -> list[dict[str, Any]]:
     statuses: dict[str, CertificateStatus] = {status.certificate_sha256: status for status in trust.statuses}
     found = []
     for der in trust.chain:
-        certificate = x509.load_der_x509_certificate(der)
+        certificate = certificate_of(der)
         found.append(
             {
                 "subject": certificate.subject.rfc4514_string(),

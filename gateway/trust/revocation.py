@@ -15,7 +15,14 @@ from cryptography.x509 import ocsp
 
 from gateway.trust.answers import HOLD, Answer, Issuer, ask_list, ask_responder
 from gateway.trust.chains import Chain
-from gateway.trust.verdict import CertificateStatus, PathPolicy, RevocationEvidence, Standing, fingerprint
+from gateway.trust.verdict import (
+    CertificateStatus,
+    PathPolicy,
+    RevocationEvidence,
+    Standing,
+    certificate_of,
+    fingerprint,
+)
 
 _MOST_PIECES = 64  # of each kind: evidence may come inside a document, so its amount is bounded
 
@@ -134,6 +141,6 @@ def _ocsp(piece: bytes) -> ocsp.OCSPResponse | None:
 
 def _certificate(piece: bytes) -> x509.Certificate | None:
     try:
-        return x509.load_der_x509_certificate(piece)
+        return certificate_of(piece)
     except ValueError:
         return None

@@ -14,9 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
-
-from gateway.trust.verdict import Anchor, fingerprint
+from gateway.trust.verdict import Anchor, certificate_of, fingerprint
 from schemas.errors import TrustError
 
 CA_QC = "CA/QC"
@@ -108,7 +106,7 @@ class ServiceStatusHistory:
         since, until = next(holding, spans[0])
         source = f"{self.territory} {self.sequence}: {service.provider}"
         for der in service.certificates:
-            certificate = x509.load_der_x509_certificate(der)
+            certificate = certificate_of(der)
             yield Anchor(certificate, since, until, source, at_issue=service.kind == CA_QC)
 
 

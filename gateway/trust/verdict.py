@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import threading
+import warnings
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -25,8 +27,10 @@ UNREADABLE = (  # what foreign certificates, lists and answers may raise, also l
     KeyError,
     UnsupportedAlgorithm,
     x509.DuplicateExtension,
+    x509.InvalidVersion,
     x509.UnsupportedGeneralNameType,
 )
+_PARSING = threading.Lock()
 _DURATIONS = ("grace", "retry", "answer_age")
 
 
@@ -237,6 +241,16 @@ class TrustVerdict:
             evidence=RevocationEvidence.from_json(stored["evidence"]),
             recheck_at=_time_in(stored["recheck_at"]),
         )
+
+
+def certificate_of(data: bytes) -> x509.Certificate:
+    """Read a certificate. Raises ValueError. Oddities of old issuers, such as negative numbers, are let pass."""
+    with _PARSING, warnings.catch_warnings():  # the filter is the whole process's, hence the lock
+        warnings.simplefilter("ignore")
+        try:
+            return x509.load_der_x509_certificate(data)
+        except x509.InvalidVersion as error:  # not a ValueError there
+            raise ValueError("certificate of an unknown version") from error
 
 
 def der(certificate: x509.Certificate) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from cryptography import x509
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
@@ -17,7 +16,7 @@ from gateway.trust import Anchor, PathPolicy, RevocationEvidence
 from gateway.trust.rules import run
 from gateway.trust.service import TrustService
 from gateway.trust.source import RevocationSource
-from gateway.trust.verdict import der
+from gateway.trust.verdict import certificate_of, der
 from schemas.errors import TrustError
 from schemas.verification import Indication
 from tests.trust_pki import DAY, HOUR, T, ask, world
@@ -93,7 +92,7 @@ def test_a_damaged_time_stamp_never_proves_another_time(data: bytes) -> None:
 @given(damaged(der(W.person.certificate)))
 def test_a_damaged_certificate_is_never_believed(data: bytes) -> None:
     try:
-        certificate = x509.load_der_x509_certificate(data)
+        certificate = certificate_of(data)
     except ValueError:
         return
     assert not ask(W, certificate=certificate).passed
@@ -103,7 +102,7 @@ def test_a_damaged_certificate_is_never_believed(data: bytes) -> None:
 @given(damaged(der(W.ca.certificate)))
 def test_a_damaged_authority_beside_the_good_one_does_no_harm(data: bytes) -> None:
     try:
-        certificate = x509.load_der_x509_certificate(data)
+        certificate = certificate_of(data)
     except ValueError:
         return
     assert ask(W, chain=(certificate, W.ca.certificate)).passed
