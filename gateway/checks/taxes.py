@@ -18,6 +18,8 @@ from schemas.case import Case
 from schemas.finding import Finding, Severity
 from schemas.ids import is_pesel
 
+_COMPLETED = "completed_on"
+
 
 def rate_caps(case: Case) -> Iterator[Finding]:
     """No rate above the statutory maximum of the year."""
@@ -120,9 +122,9 @@ def on_day(case: Case, day: date) -> Iterator[Finding]:
         yield finding("check.filed_late", Severity.INFO, case.sources.get("period.year"), deadline=last.isoformat())
     if case.excise is not None:
         yield from _excise_on(case, day)
-    completed = case.document.get("completed_on")
+    completed = case.document.get(_COMPLETED)
     if completed is not None and date.fromisoformat(completed) > day:
-        yield finding("check.future_date", Severity.WARNING, case.sources.get("document.completed_on"))
+        yield finding("check.future_date", Severity.WARNING, case.sources.get(f"document.{_COMPLETED}"))
 
 
 def _excise_on(case: Case, day: date) -> Iterator[Finding]:
