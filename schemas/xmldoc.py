@@ -66,10 +66,10 @@ def parse(data: bytes, limits: Limits = DEFAULT_LIMITS) -> etree._ElementTree:
     """
     if len(data) > limits.size_bytes:
         raise DocumentUnreadable("document.too_large", size_bytes=len(data), limit_bytes=limits.size_bytes)
-    if not data.strip():
+    if not data or data.isspace():
         raise DocumentUnreadable("document.empty")
     wide = _check_encoding(data)
-    _refuse_doctype(data, wide)
+    may_have_doctype = _refuse_doctype(data, wide)
     try:
         root = etree.fromstring(data, _parser(huge=len(data) > _PARSER_TEXT_LIMIT))
     except etree.XMLSyntaxError as error:
@@ -77,7 +77,8 @@ def parse(data: bytes, limits: Limits = DEFAULT_LIMITS) -> etree._ElementTree:
     except (ValueError, LookupError) as error:  # lxml's own refusal of NUL and the like
         raise DocumentUnreadable("document.not_well_formed", line=0) from error
     tree = root.getroottree()
-    if getattr(tree.docinfo, "doctype", ""):  # lxml's stubs do not know the attribute
+    doctype = getattr(tree.docinfo, "doctype", "") if may_have_doctype else ""  # lxml's stubs do not know it
+    if doctype:
         raise DocumentUnreadable("document.doctype")
     if wide or not _surely_within(data, root, limits):
         _check_shape(root, limits)
@@ -131,14 +132,17 @@ def _codec(name: bytes) -> str:
         return ""
 
 
-def _refuse_doctype(data: bytes, wide: bool) -> None:
-    """Before parsing: the parser would expand internal entities in attribute values while reading."""
+def _refuse_doctype(data: bytes, wide: bool) -> bool:
+    """Before parsing: the parser would expand internal entities in attribute values while reading.
+
+    Answers whether the words stand anywhere at all, so that what was parsed is looked at again.
+    """
     if wide:
         if "<!DOCTYPE".encode("utf-16-le") in data or "<!DOCTYPE".encode("utf-16-be") in data:
             raise DocumentUnreadable("document.doctype")
-        return
+        return True
     if b"<!DOCTYPE" not in data:
-        return
+        return False
     at = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
     while at < len(data):  # the prolog: white space, processing instructions, comments
         start = _NOT_SPACE.search(data, at)
@@ -148,8 +152,9 @@ def _refuse_doctype(data: bytes, wide: bool) -> None:
         end = b"?>" if data.startswith(b"<?", at) else b"-->" if data.startswith(b"<!--", at) else None
         found = data.find(end, at + len(end)) if end else -1
         if end is None or found < 0:
-            return  # the root, or something the parser will refuse
+            break  # the root, or something the parser will refuse
         at = found + len(end)
+    return True
 
 
 def _syntax_code(error: etree.XMLSyntaxError) -> str:

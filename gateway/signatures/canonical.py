@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import copy
 import threading
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from lxml import etree
 
@@ -46,11 +46,13 @@ class NodeSet:
 
     def without(self, name: str) -> NodeSet:
         """Less every subtree whose root has this name."""
-        return replace(self, cut=self.cut | {name})
+        return NodeSet(
+            self.tree, self.source, self.apex, self.comments, self.cut | {name}, self.cut_own, self.own_document
+        )
 
     def without_own(self, signature: etree._Element) -> NodeSet:
         """Less this signature's subtree."""
-        return replace(self, cut_own=signature)
+        return NodeSet(self.tree, self.source, self.apex, self.comments, self.cut, signature, self.own_document)
 
     def is_empty(self) -> bool:
         """Whether the cuts leave nothing: the apex is in, or is, something that is cut."""

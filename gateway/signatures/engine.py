@@ -295,6 +295,8 @@ def _is_weak(outcome: Outcome) -> bool:
 
 def _in_order(reasons: list[Reason]) -> tuple[Reason, ...]:
     """Heaviest first, each once."""
+    if not reasons:
+        return ()
     rank = {Indication.FAILED: 0, Indication.INDETERMINATE: 1, Indication.PASSED: 2}
     once = {(item.code, *sorted(item.facts.items())): item for item in reasons}.values()
     return tuple(sorted(once, key=lambda item: rank[weight_of(item)[0]]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import threading
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
@@ -20,6 +19,7 @@ from gateway.signatures.algorithms import PublicKey
 from gateway.signatures.reasons import Refusal, reason
 from gateway.signatures.structure import Bounds, plain_text
 from gateway.signatures.transforms import decode
+from gateway.trust.verdict import certificate_of
 from schemas.verification import Reason
 from schemas.xmldoc import DS, qname
 
@@ -56,11 +56,7 @@ class KeyInfo:
 @functools.lru_cache(maxsize=1024)
 def certificate(der: bytes) -> Certificate:
     """Parse and keep: the same certificate comes with thousands of documents. Raises ValueError."""
-    with _PARSING, warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # old issuers' oddities, such as a negative serial number, are not ours to warn of
-        parsed = x509.load_der_x509_certificate(der)
+    parsed = certificate_of(der)
     return Certificate(parsed, der, parsed.fingerprint(hashes.SHA256()).hex(), _public_key(parsed))
 
 

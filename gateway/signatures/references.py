@@ -107,7 +107,7 @@ def check(reference: Reference, signature: Signature, document: Document) -> Out
     except Refusal as refusal:
         return Outcome(reference, None, detached=isinstance(data, bytes), reason=refusal.reason)
     assert reference.digest is not None
-    actual = hashlib.new(reference.digest.name, octets).digest()
+    actual = getattr(hashlib, reference.digest.name)(octets).digest()  # faster than hashlib.new, the same thing
     intact = hmac.compare_digest(actual, reference.value)
     nodes = data if isinstance(data, NodeSet) else None
     return Outcome(

@@ -95,9 +95,13 @@ def _by_pins(
 def _kind(certificate: Certificate, trust: TrustPolicy) -> str:
     if trust.is_personal(certificate):
         return "personal"
+    return "qualified" if _is_natural(certificate) else "seal"
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_natural(certificate: Certificate) -> bool:
     subject = certificate.x509.subject
-    natural = _attribute(subject, NameOID.SERIAL_NUMBER) or _attribute(subject, NameOID.SURNAME)
-    return "qualified" if natural else "seal"
+    return bool(_attribute(subject, NameOID.SERIAL_NUMBER) or _attribute(subject, NameOID.SURNAME))
 
 
 def _qualified(kind: str, certificate: Certificate) -> list[Reason]:
@@ -187,11 +191,17 @@ def _attribute(name: x509.Name, oid: x509.ObjectIdentifier) -> str | None:
 
 
 def _validity(certificate: Certificate, at: datetime) -> list[Reason]:
-    if at > certificate.x509.not_valid_after_utc:
-        return [reason("signature.certificate_expired", until=certificate.x509.not_valid_after_utc.isoformat())]
-    if at < certificate.x509.not_valid_before_utc:
-        return [reason("signature.certificate_not_yet_valid", since=certificate.x509.not_valid_before_utc.isoformat())]
+    since, until = _span(certificate)
+    if at > until:
+        return [reason("signature.certificate_expired", until=until.isoformat())]
+    if at < since:
+        return [reason("signature.certificate_not_yet_valid", since=since.isoformat())]
     return []
+
+
+@functools.lru_cache(maxsize=1024)
+def _span(certificate: Certificate) -> tuple[datetime, datetime]:
+    return certificate.x509.not_valid_before_utc, certificate.x509.not_valid_after_utc
 
 
 def _key_usage(certificate: Certificate) -> list[Reason]:

@@ -80,11 +80,13 @@ class Cursor:
     @classmethod
     def of(cls, element: etree._Element, what: str) -> Cursor:
         """The element children; text between them must be white space."""
-        if element.text and not element.text.isspace():
+        text = element.text
+        if text and not text.isspace():
             raise Refusal("signature.malformed", what=what)
         children = []
         for child in element:
-            if child.tail and not child.tail.isspace():
+            tail = child.tail
+            if tail and not tail.isspace():
                 raise Refusal("signature.malformed", what=what)
             if isinstance(child.tag, str):
                 children.append(child)

@@ -13,7 +13,6 @@ certificate = "minister-2026.pem"     # a PEM file (one or several certificates)
 
 from __future__ import annotations
 
-import functools
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -33,6 +32,7 @@ from schemas.verification import Reason
 
 _LISTS = ("trusted_profile_seal", "qualified_anchor", "personal_anchor", "seal")
 _ELSEWHERE = ("revocation", "lists", "time_stamp")  # tables that gateway.trust.settings reads
+_MOST_ISSUERS = 4096
 _KEYS = {"environment": str, "allow_sha1": bool, "minimum_rsa_bits": int}
 
 
@@ -71,6 +71,9 @@ class TrustPolicy:
     stamp_judge: timestamps.Judge | None = field(default=None, repr=False, compare=False)
     _profile_digests: frozenset[str] = field(init=False, repr=False, compare=False)
     _seal_digests: frozenset[str] = field(init=False, repr=False, compare=False)
+    _issuers: dict[Certificate, x509.Certificate | None] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )  # who issued which, as found before: a citizen's certificate comes with many documents
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_profile_digests", _digests(self.trusted_profile_seals))
@@ -110,15 +113,18 @@ class TrustPolicy:
 
     def anchor_of(self, certificate: Certificate) -> x509.Certificate | None:
         """The pinned authority that issued this certificate, by its signature."""
-        anchors = (*self.qualified_anchors, *self.personal_anchors)
-        return next((anchor for anchor in anchors if _issued_by(certificate, anchor)), None)
+        if certificate not in self._issuers:
+            if len(self._issuers) >= _MOST_ISSUERS:
+                self._issuers.clear()
+            anchors = (*self.qualified_anchors, *self.personal_anchors)
+            self._issuers[certificate] = next((item for item in anchors if _issued_by(certificate, item)), None)
+        return self._issuers[certificate]
 
     def is_personal(self, certificate: Certificate) -> bool:
         """Whether an authority of podpis osobisty (e-dowód) issued it."""
-        return any(_issued_by(certificate, anchor) for anchor in self.personal_anchors)
+        return bool(self.personal_anchors) and self.anchor_of(certificate) in self.personal_anchors
 
 
-@functools.lru_cache(maxsize=4096)
 def _issued_by(certificate: Certificate, anchor: x509.Certificate) -> bool:
     try:
         certificate.x509.verify_directly_issued_by(anchor)
