@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -11,7 +12,9 @@ import requests
 import structlog
 
 from gateway import sweep
+from gateway.operations import act
 from gateway.simulate.writing import File
+from gateway.store import publishing
 from gateway.web.api.endpoints import ENDPOINTS, Endpoint
 from schemas.api import Scope
 from tests.apis import Client, a_client, a_key, serving
@@ -161,6 +164,43 @@ def test_what_waits_to_be_fetched_is_not_woken_by_the_sweep(database, tmp_path):
     gateway.work_until_quiet()
     assert sweep.sweep(gateway.tools) == 0
     assert gateway.words(submission).count("waits_for_fetch") == 1
+
+
+def test_a_replay_lets_it_wait_to_be_fetched_again_and_set_aside_ends_it(database, tmp_path):
+    gateway = a_gateway(database, tmp_path, more=FETCHING, routes=FETCH_ROUTE)
+    submission = gateway.receive(a_signed_document("letter"))
+    gateway.work_until_quiet()
+    (delivery,) = gateway.deliveries(submission)
+
+    act.replay(database, [delivery.id], actor="anna", reason="jeszcze raz")
+    gateway.work_until_quiet()
+
+    assert gateway.words(submission).count("waits_for_fetch") == 2
+    (waiting,) = gateway.deliveries(submission)
+    assert (waiting.state.value, waiting.round, waiting.attempts) == ("due", 2, 0)
+    act.set_aside(database, delivery.id, actor="anna", reason="załatwione na papierze")
+    with a_client(gateway) as client:
+        assert client.acknowledge(str(submission.id)).status_code == 200
+    assert gateway.states(submission) == ["set_aside"]  # what a person decided stands
+
+
+def test_two_programs_that_acknowledge_at_once_count_once(gateway: Gateway, client: Client):
+    submission = gateway.receive(a_signed_document("letter"))
+    gateway.work_until_quiet()
+    answers: list[requests.Response] = []
+    with gateway.tools.store.begin() as transaction:
+        publishing.acknowledge(transaction, submission.id, "A", "other")  # not committed yet
+        threads = [
+            threading.Thread(target=lambda said=said: answers.append(client.acknowledge(str(submission.id), said)))
+            for said in ("A", "B")
+        ]
+        for thread in threads:
+            thread.start()
+        threads[0].join(timeout=0.3)
+        assert answers == []  # both wait for the first
+    for thread in threads:
+        thread.join(timeout=10)
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
 
 
 def test_held_test_and_rejected_documents_are_no_cases(gateway: Gateway, client: Client):
