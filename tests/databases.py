@@ -38,7 +38,12 @@ class Server:
         """Start, and wait until it answers."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                self.command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **self.identity
+                dying_with_us(self.command),
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                **self.identity,
             )
         answers(self.url, self.process, self.log)
 
@@ -139,6 +144,12 @@ def unprivileged(user: str, home: Path) -> dict[str, Any]:
     for path in (home, *home.rglob("*")):
         os.chown(path, found.pw_uid, found.pw_gid, follow_symlinks=False)
     return {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
+
+
+def dying_with_us(command: list[str]) -> list[str]:
+    """The command, killed by the kernel when the test run itself is killed."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "KILL", *command] if setpriv else command
 
 
 def free_port() -> int:

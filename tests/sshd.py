@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.databases import free_port
+from tests.databases import dying_with_us, free_port
 from tests.require import program
 
 SERVER = "/usr/sbin/sshd"
@@ -31,7 +31,7 @@ class Sshd:
         """Start, and wait for its banner."""
         command = [SERVER, "-D", "-e", "-f", str(self.home / "sshd_config")]
         with (self.home / "log").open("ab") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(dying_with_us(command), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         end = time.monotonic() + 15
         while not self._answers():
             assert self.process.poll() is None, (self.home / "log").read_text()
