@@ -109,17 +109,29 @@ def _read(path: Path) -> etree._ElementTree:
 
 
 def _target(reference: etree._Element, base: Path, lookup: Lookup, allowed: tuple[Path, ...]) -> Path | None:
-    """The file a reference means. An import: what the catalogue says of its URL or namespace, so that an official
-    library replaces ours everywhere at once; else, and for an include, a file beside the referring one."""
+    """The file a reference means.
+
+    An import: what the catalogue says of its namespace, so that an official library replaces ours everywhere at once,
+    or of its URL, else the file beside. An include: the file beside the referring one, else what the catalogue says.
+    """
     location = reference.get("schemaLocation") or ""
-    namespace = reference.get("namespace") if reference.tag == _REFERENCES[0] else None
-    known = (lookup(location) if location else None) or (lookup(namespace) if namespace else None)
-    if known is not None:
-        return known.resolve()
-    remote = bool(urlsplit(location).scheme)  # official files name their own folder's files by absolute URL
+    beside = _beside(base, location, allowed)
+    if reference.tag != _REFERENCES[0]:
+        return beside or _known(lookup, location)
+    return _known(lookup, reference.get("namespace") or "") or _known(lookup, location) or beside
+
+
+def _known(lookup: Lookup, name: str) -> Path | None:
+    found = lookup(name) if name else None
+    return found.resolve() if found is not None else None
+
+
+def _beside(base: Path, location: str, allowed: tuple[Path, ...]) -> Path | None:
+    """A file of ours at this location; official files name their own folder's files by absolute URL."""
+    remote = bool(urlsplit(location).scheme)
     name = PurePosixPath(urlsplit(location).path).name if remote else location
-    beside = (base.parent / name).resolve()
-    return beside if name and beside.is_file() and any(beside.is_relative_to(top) for top in allowed) else None
+    file = (base.parent / name).resolve()
+    return file if name and file.is_file() and any(file.is_relative_to(top) for top in allowed) else None
 
 
 def _wanted(reference: etree._Element) -> str:

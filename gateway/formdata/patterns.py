@@ -6,6 +6,7 @@ import random
 import string
 
 _CLASSES = {"d": string.digits, "w": string.ascii_letters, "s": " ", "i": string.ascii_letters, "c": "ab"}
+_CATEGORIES = {"L": "a", "Lu": "Ż", "Ll": "ż", "N": "7", "Nd": "7", "P": "-", "Z": " ", "S": "+"}
 _MOST = 3  # repetitions of * and +
 
 
@@ -58,6 +59,8 @@ class _Reader:
             return self.chance.choice(string.ascii_lowercase)
         if char == "\\":
             kind, self.rest = self.rest[0], self.rest[1:]
+            if kind == "p":
+                return self._of_category()
             return self.chance.choice(_CLASSES[kind]) if kind in _CLASSES else kind
         return char
 
@@ -75,6 +78,13 @@ class _Reader:
             else:
                 allowed, inside = allowed + inside[0], inside[1:]
         return self.chance.choice(allowed)
+
+    def _of_category(self) -> str:
+        """`\\p{Lu}` and its kin: the first character of the category that comes to mind."""
+        name, closed, self.rest = self.rest.removeprefix("{").partition("}")
+        if not closed or name[:1] not in _CATEGORIES:
+            raise PatternUnknown(name)
+        return _CATEGORIES.get(name, _CATEGORIES[name[0]])
 
     def _count(self) -> int:
         sign = self.rest[:1]

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 
-from gateway.formdata.patterns import matching
+from gateway.formdata.patterns import PatternUnknown, matching
 from gateway.formdata.simple import SimpleType
 from schemas import fictitious
+from schemas.errors import FormError
 
 FILE = base64.b64encode(b"%PDF-1.4\n% a fictitious attachment, not a real document\n%%EOF\n").decode("ascii")
 _WORDS = ("Treść próbna", "Przykładowy opis – źdźbło", "Zapis próbny", "Wartość przykładowa")
@@ -46,7 +47,10 @@ class Values:
 
     def _typed(self, kind: SimpleType) -> str:
         if kind.pattern and kind.base in ("string", "token", "normalizedString"):
-            return matching(kind.pattern, self.chance)
+            try:
+                return matching(kind.pattern, self.chance)
+            except PatternUnknown as error:
+                raise FormError("form.pattern_unknown", pattern=kind.pattern[:200]) from error
         if kind.base in _INTEGERS or kind.base == "decimal":
             return self._number(kind)
         if kind.base in _BY_BASE:

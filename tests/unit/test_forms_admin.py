@@ -16,6 +16,7 @@ from gateway.mapper import Mappings, MessageFacts
 from gateway.services import services
 from gateway.simulate import documents
 from schemas.errors import ConfigError, FormError
+from tests import reference
 
 FORMS = Forms.load()
 MAPPINGS = Mappings.load()
@@ -178,6 +179,38 @@ def test_a_schema_that_cannot_be_used_is_refused_and_nothing_is_written(official
         forms_admin.add(FORMS, official, own, DETAILS, today=date(2026, 2, 1))
     assert caught.value.code == code
     assert list(own.iterdir()) == []
+
+
+def test_a_pattern_nobody_can_read_is_told_and_not_guessed(official, tmp_path):
+    typed = '<xs:simpleType><xs:restriction base="xs:string"><xs:pattern value="{}"/></xs:restriction></xs:simpleType>'
+    own = tmp_path / "own"
+    own.mkdir()
+    for number, pattern in ((99901, r"\p{Lu}[0-9]{3}"), (99902, "[^abc]")):
+        name = '<xs:element name="SkładającyDeklarację"'
+        text = OFFICIAL.replace(f'{name} type="xs:string"/>', f"{name}>{typed.format(pattern)}</xs:element>")
+        (official / "schemat.xsd").write_text(text.replace("99901", str(number)), "utf-8")
+        forms_admin.add(FORMS, official, own, DETAILS, today=date(2026, 2, 1))
+    forms = Forms.load([own])
+    assert validate.check(forms_admin.sample(forms, MAPPINGS, NEW), forms).valid
+    with pytest.raises(FormError) as caught:
+        forms_admin.sample(forms, MAPPINGS, NEW.replace("99901", "99902"))
+    assert caught.value.code == "form.pattern_unknown"
+
+
+@pytest.mark.parametrize("library", reference.files("forms/data/mf-*/StrukturyDanych*.xsd"), ids=lambda path: path.name)
+def test_the_ministrys_own_type_library_takes_the_place_of_ours(library, tmp_path):
+    for file in library.parent.glob("*.xsd"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    namespace = "http://crd.gov.pl/xml/schematy/dziedzinowe/mf/2018/08/24/eD/DefinicjeTypy/"
+    (tmp_path / "catalogue.toml").write_text(
+        f'[[library]]\nnamespace = "{namespace}"\nfile = "{library.name}"\nstatus = "official"\n', "utf-8"
+    )
+    forms = Forms.load([tmp_path])
+    assert tmp_path / library.name in forms.closure(documents.PROPERTY_RETURN).files
+    for code in ("DN-1", "IN-1", "DR-1"):
+        document = forms_admin.sample(FORMS, MAPPINGS, code)
+        assert validate.check(document, forms).findings == ()
+    assert not validate.check(documents.property_return(nip="12"), forms).valid
 
 
 def test_a_draft_has_one_row_per_leaf_and_reads_as_a_table(official, tmp_path):
