@@ -152,6 +152,9 @@ def _record(transaction: Connection, claim: Claim, office: Office, tools: Tools)
         fields = tools.record(claim.case_json, claim.record) if claim.record else {}
     except MappingError as error:
         return Refused(error.code, str(error))
+    except Exception as error:  # nothing was sent, so a person may replay it once the table is put right
+        log.exception("record_failed", delivery=str(claim.delivery.id), record=claim.record)
+        return Refused("delivery.record_failed", type(error).__name__)
     return CaseRecord(
         key=claim.delivery.key,
         tenant=claim.delivery.tenant,

@@ -215,6 +215,23 @@ def test_a_record_that_does_not_fit_is_refused_with_all_its_problems_and_not_sen
     assert office.sent == []
 
 
+def test_a_table_that_breaks_is_shown_and_nothing_is_sent(gateway: Gateway) -> None:
+    def broken(_case: dict[str, Any], _name: str) -> dict[str, Any]:
+        raise ZeroDivisionError
+
+    office = Scripted()
+    gateway = with_office(gateway, office).with_tools(record=broken)
+    submission = gateway.receive()
+    gateway.work_one()
+    with gateway.tools.store.begin() as transaction:
+        transaction.execute(text("UPDATE delivery SET record = 'any'"))
+    gateway.work_until_quiet()
+
+    (delivery,) = gateway.deliveries(submission)
+    assert (delivery.state, delivery.last_code) == ("refused", "delivery.record_failed")
+    assert office.sent == []
+
+
 # --- order -----------------------------------------------------------------------------------------------------------
 
 

@@ -73,6 +73,29 @@ def test_submissions_are_found_by_what_they_are(gateway: Gateway, wanted: Submis
     assert len(operations.submissions(gateway.tools.store, wanted).items) == count
 
 
+@pytest.mark.parametrize(
+    ("wanted", "count"),
+    [
+        (DeliveryFilter(), 2),
+        (DeliveryFilter(tenant=TERYT), 1),
+        (DeliveryFilter(connector="office"), 2),
+        (DeliveryFilter(connector="other"), 0),
+        (DeliveryFilter(state="refused"), 1),
+        (DeliveryFilter(form=LETTER), 1),
+        (DeliveryFilter(code="rehearsal."), 1),
+        (DeliveryFilter(submission=UUID(int=0)), 0),
+    ],
+)
+def test_deliveries_are_found_by_what_they_are(gateway: Gateway, wanted: DeliveryFilter, count: int) -> None:
+    a_refused(gateway)
+    gateway.receive(a_signed_document("letter"), mailbox=OTHER_MAILBOX)
+    gateway.work_until_quiet()
+
+    page = operations.deliveries(gateway.tools.store, wanted)
+    assert len(page.items) == count
+    json.dumps(page.to_json())
+
+
 def test_submissions_are_found_by_time(gateway: Gateway, store: Store) -> None:
     at = gateway.receive().received_at
     moment = timedelta(microseconds=1)
