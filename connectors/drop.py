@@ -42,7 +42,11 @@ class Place(Protocol):
         ...
 
     def write(self, path: PurePosixPath, content: bytes) -> None:
-        """Write a whole file, durably, making parent folders as needed."""
+        """Write a whole file, durably, making parent folders as needed; the folders themselves wait for `secure`."""
+        ...
+
+    def secure(self, *folders: PurePosixPath) -> None:
+        """Make folders, and those above them, durable."""
         ...
 
     def claim(self, source: PurePosixPath, target: PurePosixPath) -> bool:
@@ -96,6 +100,7 @@ def prepare(place: Place, drop: Drop) -> None:
         place.write(folder / _files(drop.key) / name, content)
     place.write(folder / drop.main, drop.content)
     place.write(_READY / f"{this_try}.claim", this_try.encode())
+    place.secure(folder, *([folder / _files(drop.key)] if drop.beside else []))  # before `begun` says so
     if not place.claim(_READY / f"{this_try}.claim", begun):
         place.discard(folder)
 

@@ -65,7 +65,7 @@ class LocalPlace:
         return (self.root / path).exists()
 
     def write(self, path: PurePosixPath, content: bytes) -> None:
-        """Write, fsync the file and its folders. The root itself is never made."""
+        """Write and fsync the file. The root itself is never made."""
         self._require()
         target = self.root / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -73,10 +73,12 @@ class LocalPlace:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        for folder in (target.parent, *target.parent.parents):
-            sync_folder(folder)
-            if folder == self.root:
-                break
+
+    def secure(self, *folders: PurePosixPath) -> None:
+        """fsync each once, the deepest first."""
+        above = {self.root / part for folder in folders for part in (folder, *folder.parents)}
+        for path in sorted(above, key=lambda path: len(path.parts), reverse=True):
+            sync_folder(path)
 
     def read(self, path: PurePosixPath) -> bytes | None:
         """The content, or None. FileNotFoundError: the folder itself is not there."""
@@ -89,7 +91,9 @@ class LocalPlace:
     def claim(self, source: PurePosixPath, target: PurePosixPath) -> bool:
         """A hard link is made only where nothing is."""
         final = self.root / target
-        final.parent.mkdir(parents=True, exist_ok=True)
+        if not final.parent.exists():
+            final.parent.mkdir(parents=True, exist_ok=True)
+            sync_folder(final.parent.parent)
         try:
             final.hardlink_to(self.root / source)
         except FileExistsError:

@@ -136,6 +136,9 @@ class SftpPlace:
         if (self._stat(self._root / path) or -1) != len(content):
             raise OSError("the server stored another size than was sent")
 
+    def secure(self, *folders: PurePosixPath) -> None:
+        """The protocol has no standard way to ask for durability."""
+
     def claim(self, source: PurePosixPath, target: PurePosixPath) -> bool:
         """SFTP's plain rename refuses an existing target."""
         self._make(target.parent)
