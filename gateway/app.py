@@ -19,6 +19,7 @@ from gateway import channels, flow, log, mapper, policy, trusted, upo, validate
 from gateway.clock import Clock, SystemClock
 from gateway.config import Config, FormPolicy, load, resolve_secrets, secret
 from gateway.forms import Forms
+from gateway.mail import mail_of
 from gateway.operations.back_office import BackOffice
 from gateway.policy import Rules
 from gateway.seals import Seals, load_seals
@@ -79,6 +80,7 @@ def make_tools(config: Config, store: Store) -> Tools:
     mappings = mapper.Mappings.load([config.path(folder) for folder in config.gateway.mappings])
     clock = SystemClock()
     verify = trusted.verifier(trust, services, clock)
+    seals = _seals(config, services, clock)
     return Tools(
         config=config,
         store=store,
@@ -88,10 +90,11 @@ def make_tools(config: Config, store: Store) -> Tools:
         verify_again=verify,
         check=lambda document, on: validate.check(document, forms, mappings, on),
         rules=partial(rules_of, config, forms),
-        seal=_sealer(config, _seals(config, services, clock), clock),
+        seal=_sealer(config, seals, clock),
         map=partial(_map, mappings),
         record=partial(_record, mappings),
         worker=f"{socket.gethostname()}:{os.getpid()}",
+        mail=mail_of(config, seals, trust, clock),
     )
 
 

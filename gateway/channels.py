@@ -28,9 +28,9 @@ def pull_boxes(config: Config) -> list[PullBox]:
     if not wanted:
         raise ConfigError(["żadna gmina nie ma wpisu „pull” / no tenant has a mailbox to poll"])
     settings = config.gateway.epuap
-    endpoint = _endpoint(config, settings.pull_url)
+    service = endpoint(config, settings.pull_url)
     return [
-        PullBox(endpoint, tenant.subject or box.strip("/").partition("/")[0], box, settings.confirm_digest)
+        PullBox(service, tenant.subject or box.strip("/").partition("/")[0], box, settings.confirm_digest)
         for tenant, box in wanted
     ]
 
@@ -44,7 +44,8 @@ def push_security(config: Config) -> PushSecurity:
     )
 
 
-def _endpoint(config: Config, address: str) -> Endpoint:
+def endpoint(config: Config, address: str) -> Endpoint:
+    """One service as configured. Raises ConfigError as `pull_boxes`."""
     settings = config.gateway.epuap
     trust = (
         _trust(config, "epuap.answer_certificates", settings.answer_certificates) if settings.check_answers else None

@@ -135,6 +135,14 @@ class EpuapConfig(_Model):
     """ePUAP's services as we call them. What its documents leave open is a setting with a default that clients use."""
 
     pull_url: str = "https://ws.epuap.gov.pl/pk_external_ws/services/pull"
+    skrytka_url: str = "https://ws.epuap.gov.pl/pk_external_ws/services/skrytka"
+    doreczyciel_url: str = "https://ws.epuap.gov.pl/pk_external_ws/services/doreczyciel"
+    stores_url: str = "https://ws.epuap.gov.pl/fe_external_ws/services/ZarzadzanieDokumentami"
+    sent_store: Literal["complete", "partial", "none"] = Field(
+        default="partial",
+        description="What absence from the SENT store means: not sent, nothing, or there is none to look into.",
+    )
+    sent_settle_s: float = Field(default=300.0, ge=0, description="After a lost answer, look into it no sooner.")
     key: Path | None = Field(default=None, description="PKCS#12 with the certificate registered in ePUAP.")
     password: str = Field(default="", description="env:NAME or file:PATH")
     check_answers: bool = Field(default=True, description="Answers must be signed by one of answer_certificates.")
@@ -204,6 +212,18 @@ class ConnectorConfig(BaseModel):
         return dict(self.model_extra or {})
 
 
+class AnswersConfig(_Model):
+    """Services a gmina answers online (docs/answers.md)."""
+
+    services: tuple[Literal["settlement_query", "arrears_certificate_application"], ...] = ()
+    office: Path = Field(default=Path("office.toml"), description="The office's card; its folder overrides templates.")
+    ledgers: tuple[str, ...] = Field(default=(), description="Connectors asked for dues.")
+    kind: Literal["nadaj", "dorecz"] = Field(default="nadaj", description="Into the box, or against an UPD.")
+    reply_mailbox: str = Field(default="", description="Where receipts come; empty: the first of mailboxes.")
+    approve_all: bool = Field(default=False, description="A person approves settlement statements too.")
+    collect_within_days: int = Field(default=14, ge=1, le=90, description="terminDoreczenia of dorecz.")
+
+
 class TenantConfig(_Model):
     """`tenants/<teryt>.toml`: one gmina."""
 
@@ -216,6 +236,7 @@ class TenantConfig(_Model):
     connector: dict[str, ConnectorConfig] = {}
     route: tuple[Route, ...] = ()
     policy: PolicyConfig = PolicyConfig()
+    answers: AnswersConfig = AnswersConfig()
 
     @field_validator("teryt")
     @classmethod
@@ -350,6 +371,13 @@ def _across(tenants: list[TenantConfig]) -> list[str]:
             for index, route in enumerate(tenant.route)
             if route.connector not in tenant.connector
         ]
+        problems += [
+            f"{tenant.teryt}.toml: answers.ledgers: nie ma [connector.{name}] / no such connector"
+            for name in tenant.answers.ledgers
+            if name not in tenant.connector
+        ]
+        if tenant.answers.services and not tenant.answers.ledgers:
+            problems.append(f"{tenant.teryt}.toml: answers.ledgers: potrzebna ewidencja / a ledger is needed")
     if len({tenant.teryt for tenant in tenants}) != len(tenants):
         problems.append("tenants: dwa pliki z tym samym TERYT / two files with one TERYT")
     return problems

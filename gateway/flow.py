@@ -4,6 +4,7 @@
     finish    the same from "verify" on, for a submission whose process died before it was decided
     process   signed content → case → deliveries, one commit
     deliver   one try at one delivery (see deliver.py)
+    send      one try at one message of the outbox (see outbox/send.py)
 Each step returns a value; nothing is decided by exceptions. Repeating any of them is harmless.
 """
 
@@ -20,6 +21,8 @@ from gateway import deliver as delivering
 from gateway import intake, policy, schedule
 from gateway.clock import WARSAW
 from gateway.crashpoint import crashpoint
+from gateway.outbox import receipts
+from gateway.outbox import send as sending
 from gateway.policy import Verdict
 from gateway.store import events, jobs, reports, submissions
 from gateway.tools import Tools
@@ -69,6 +72,9 @@ def accept(envelope: Envelope, tools: Tools) -> Answer:
 
 def decide(submission: Submission, tools: Tools) -> Answer:
     """From kept bytes to a stored decision and its receipt, in one commit."""
+    receipt_for_us = receipts.receipt_in(submission.document) if tools.mail is not None else None
+    if receipt_for_us is not None:
+        return _file_receipt(submission, receipt_for_us, tools)
     verification = tools.verify(submission.document)
     validation = tools.check(submission.document, submission.received_at.astimezone(WARSAW).date())
     verdict = policy.decide(
@@ -84,6 +90,26 @@ def decide(submission: Submission, tools: Tools) -> Answer:
     crashpoint("after_receipt")
     log.info("submission_decided", submission=str(submission.id), decision=verdict.decision, reason=verdict.reason)
     return _answer(submission, verdict.decision, verdict.reason, receipt.xml if receipt else None, tools)
+
+
+def _file_receipt(submission: Submission, receipt: Receipt, tools: Tools) -> Answer:
+    """Mail that is a receipt (UPO) is no submission: it goes to the message it is for, or in sight of a clerk."""
+    judged = receipts.judge(receipt, tools, reply_to=submission.mailbox)
+    state, reason = (
+        (SubmissionState.CLOSED, receipts.MATCHED) if judged.message else (SubmissionState.HELD, receipts.UNMATCHED)
+    )
+    with tools.store.begin() as transaction:
+        if submissions.save_decision(transaction, submission.id, state, Decision.RECEIPT, reason, None):
+            events.append(
+                transaction, submission.id, "decided", decision="receipt", reason=reason, receipt=receipt.id,
+                message=str(judged.message.id) if judged.message else None, indication=judged.indication,
+            )  # fmt: skip
+            receipts.keep(
+                transaction, judged,
+                came_by=submission.channel.value, tenant=submission.tenant, arrival=submission.id,
+            )  # fmt: skip
+    log.info("receipt_filed", submission=str(submission.id), reason=reason, indication=judged.indication)
+    return _stored_answer(submission.id, tools)
 
 
 def finish(submission_id: UUID, tools: Tools) -> None:
@@ -150,6 +176,14 @@ def process(submission_id: UUID, tools: Tools) -> None:
 def deliver(delivery_id: UUID, tools: Tools) -> None:
     """In a worker: one try at one delivery, if it is due, in order and nobody else's."""
     delivering.attempt(delivery_id, tools)
+
+
+def send(message_id: UUID, tools: Tools) -> None:
+    """In a worker: one try at one message of the outbox, if it is due and nobody else's."""
+    sending.attempt(message_id, tools)
+
+
+STEPS = {jobs.PROCESS: process, jobs.DELIVER: deliver, jobs.SEND: send}  # what a wake-up asks for
 
 
 def map_again(submission: Submission, tools: Tools) -> Case:

@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy import Connection, RowMapping
 
 from gateway import flow, retry
+from gateway.outbox import upkeep
 from gateway.store import deliveries, events, reports, submissions, sweeps
 from gateway.tools import Tools
 from schemas.delivery import DeliveryState, Repeat
@@ -26,7 +27,7 @@ def tick(tools: Tools) -> int:
         expired = sweeps.expired(transaction)
         for row in expired:
             _recover(transaction, row)
-    return len(woken) + len(expired)
+    return len(woken) + len(expired) + upkeep.tick(tools)
 
 
 def sweep(tools: Tools) -> int:

@@ -14,6 +14,7 @@ from gateway.policy import Rules
 from gateway.store.database import Store
 from schemas.case import Case, MessageFacts
 from schemas.finding import FormInfo, Validation
+from schemas.outgoing import Post
 from schemas.receipt import Receipt
 from schemas.submission import Submission
 from schemas.verification import Verification
@@ -45,6 +46,15 @@ class Offices(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Mail:
+    """What answers to citizens go out with."""
+
+    seal: Callable[[bytes, datetime], bytes]  # a document's octets → the same with our signature set in; ReceiptError
+    post: Callable[[str], Post]  # a tenant's channel; ConfigError
+    check: Callable[[bytes, bytes | None], Any]  # a receipt, the document it may be for → ReceiptCheck
+
+
+@dataclass(frozen=True, slots=True)
 class Tools:
     """Steps as callables bound to their data: a document in, a value out; none of them knows of the others."""
 
@@ -60,3 +70,4 @@ class Tools:
     record: Callable[[dict[str, Any], str], dict[str, Any]]  # case JSON, record mapping → fields of an office
     worker: str  # name of this process in attempts and leases
     verify_again: Callable[[bytes, datetime], Verification] | None = None  # a document received then, judged now
+    mail: Mail | None = None  # None: nothing is answered from here

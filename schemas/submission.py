@@ -27,6 +27,7 @@ class Decision(StrEnum):
     QUARANTINED = "quarantined"
     REJECTED = "rejected"
     TEST = "test"
+    RECEIPT = "receipt"  # not a submission: an UPO for something we sent
 
 
 class SubmissionState(StrEnum):

@@ -103,7 +103,7 @@ class Gateway:
             job = jobs.take_one(transaction)
         if job is None:
             return False
-        {jobs.PROCESS: flow.process, jobs.DELIVER: flow.deliver}[job[0]](job[1], self.tools)
+        flow.STEPS[job[0]](job[1], self.tools)
         return True
 
     def load(self, submission: Submission) -> Submission:
@@ -157,6 +157,8 @@ class Gateway:
                         "SELECT EXISTS (SELECT 1 FROM procrastinate_jobs WHERE status = 'todo') OR EXISTS"
                         " (SELECT 1 FROM delivery WHERE state IN ('due','waiting','unsettled')"
                         " AND due_at < now() + make_interval(secs => :s))"
+                        " OR EXISTS (SELECT 1 FROM message WHERE due_at < now() + make_interval(secs => :s))"
+                        " OR EXISTS (SELECT 1 FROM answer WHERE due_at < now() + make_interval(secs => :s))"
                     ),
                     {"s": within_s},
                 ).scalar()

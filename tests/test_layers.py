@@ -58,13 +58,15 @@ ROLES: dict[str, str] = {
     "gateway.mapper": "step",
     "gateway.deliver": "step",
     "gateway.schedule": "step",
-    "gateway.answers": "step",
+    "gateway.answers": "answers",
+    "gateway.outbox": "step",
     "gateway.reply": "step",
     "gateway.flow": "flow",
     "gateway.sweep": "engine",
     "gateway.worker": "engine",
     "gateway.poll": "engine",
     "gateway.channels": "wiring",
+    "gateway.mail": "wiring",
     "gateway.operations": "operations",
     "gateway.web": "web",
     "gateway.simulate": "outside",
@@ -80,7 +82,7 @@ ROLES: dict[str, str] = {
 
 _LOW = frozenset({"schemas", "base", "library"})
 _STORED = _LOW | {"store", "connectors", "tools"}
-_STEPS = _STORED | {"step", "signatures", "receipts"}
+_STEPS = _STORED | {"step", "signatures", "receipts", "answers"}
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "schemas": frozenset(),
     "connectors": frozenset({"schemas"}),
@@ -91,10 +93,11 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "store": frozenset({"schemas", "base"}),
     "transport": frozenset({"schemas", "base", "connectors"}),  # one HTTP exchange for all calls: connectors/http.py
     "signatures": _LOW,
+    "answers": _LOW | {"connectors"},  # pure: what a letter says; ledgers are asked through connectors
     "receipts": _LOW | {"signatures"},  # a receipt is checked by its signature
     "tools": _STORED,
-    "step": _STORED | {"transport", "receipts"},
-    "wiring": _STEPS | {"transport", "web"},
+    "step": _STORED | {"transport", "receipts", "answers"},
+    "wiring": _STEPS | {"transport", "web", "wiring"},
     "flow": _STEPS,
     "engine": _STEPS | {"flow", "engine"},
     "operations": _STEPS | {"flow", "engine", "operations"},

@@ -41,6 +41,7 @@ def sign(
     *,
     time_stamp: TimeStamper | None = None,
     others_follow: bool = False,
+    own_digest: str | None = None,
     mark: UUID | None = None,
 ) -> bytes:
     """Seal a document as XAdES B-B, or B-T with a time-stamp.
@@ -49,9 +50,10 @@ def sign(
              detached: file name → original octets of each file sealed with it. at: aware; written in UTC.
              others_follow: somebody else will sign the same document; ours then leaves every signature out of what
              it covers (an XPath filter, which signxml's own verifier does not know), not only itself.
+             own_digest: of the whole document, base64, where something stands beside its root: signxml leaves that out.
     Returns: the document with the signature as last child of its root, UTF-8 with declaration.
     """
-    signer = _Signer(key, detached, at, (mark or uuid4()).hex, others_follow=others_follow)
+    signer = _Signer(key, detached, at, (mark or uuid4()).hex, others_follow=others_follow, own_digest=own_digest)
     signed = signer.sign(root, key=key.key, cert=[key.certificate, *key.chain], always_add_key_value=False)
     if time_stamp is not None:
         _add_time_stamp(signed, time_stamp)
@@ -67,7 +69,14 @@ class _Signer(XMLSigner):
     """One use: it carries what this one signature is about."""
 
     def __init__(
-        self, key: SealKey, detached: dict[str, bytes], at: datetime, mark: str, *, others_follow: bool
+        self,
+        key: SealKey,
+        detached: dict[str, bytes],
+        at: datetime,
+        mark: str,
+        *,
+        others_follow: bool,
+        own_digest: str | None,
     ) -> None:
         super().__init__(
             method=SignatureConstructionMethod.enveloped,
@@ -76,7 +85,7 @@ class _Signer(XMLSigner):
             c14n_algorithm=CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0,
         )
         self._seal, self._detached, self._at, self._mark = key, detached, at, mark
-        self._others_follow = others_follow
+        self._others_follow, self._own_digest = others_follow, own_digest
         self.signature_annotators += [self._add_detached, self._add_properties]
 
     def _build_transforms_for_reference(self, *, transforms_node: etree._Element, **given: Any) -> None:
@@ -90,6 +99,8 @@ class _Signer(XMLSigner):
         signature.set("Id", f"id-{self._mark}")
         (own,) = signature.iterfind(f"{qname(DS, 'SignedInfo')}/{qname(DS, 'Reference')}")
         own.set("Id", f"r-{self._mark}-0")
+        if self._own_digest is not None:
+            next(own.iterchildren(qname(DS, "DigestValue"))).text = self._own_digest
         for number, (name, octets) in enumerate(self._detached.items(), 1):
             digest = hashlib.sha256(octets).digest()
             _reference(signature, digest, URI=reference_name(name), Id=f"r-{self._mark}-{number}")

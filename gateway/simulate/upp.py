@@ -1,4 +1,4 @@
-"""UPPs as ePUAP itself writes them: XPath transforms, a detached reference by file name, local times, no C14N named."""
+"""UPPs and UPDs as ePUAP writes them: XPath transforms, a detached reference by file name, local times, no C14N."""
 
 from __future__ import annotations
 
@@ -35,14 +35,35 @@ class UppData:
     file_name: str
 
 
+@dataclass(frozen=True, slots=True)
+class UpdData:
+    """What one UPD states: the office's own ids of document and case, parties as (name, ePUAP id)."""
+
+    number: int
+    document_id: str
+    case_id: str
+    addressee: tuple[str, str]
+    issuer: tuple[str, str]
+    file_name: str
+
+
+def upd(data: UpdData, document: bytes, seal: Identity, at: datetime | None = None) -> bytes:
+    """An UPD for `document`, sealed and bound as an UPP is."""
+    moment = at or datetime.now(UTC)
+    return _sealed(_plain_upd(data, moment), data.file_name, document, seal, moment)
+
+
 def upp(data: UppData, document: bytes, seal: Identity, at: datetime | None = None) -> bytes:
     """An UPP for `document`, sealed. Bound to it by the digest of its C14N without XAdES unsigned properties."""
     moment = at or datetime.now(UTC)
-    plain = _plain(data, moment)
+    return _sealed(_plain(data, moment), data.file_name, document, seal, moment)
+
+
+def _sealed(plain: bytes, file_name: str, document: bytes, seal: Identity, moment: datetime) -> bytes:
     mark = f"id-{uuid4().hex}"
     refs = (
         xmlsign.Ref("", _constant(xmlsign.document_octets(plain)), xmlsign.NOT_SIGNATURE, id=f"r-{mark}"),
-        xmlsign.Ref(quote(data.file_name), _constant(_detached(document)), _NOT_UNSIGNED),
+        xmlsign.Ref(quote(file_name), _constant(_detached(document)), _NOT_UNSIGNED),
         citizens._signed_properties_ref(f"xades-{mark}"),
     )
     objects = citizens._dss_properties(mark, seal, moment)
@@ -68,6 +89,21 @@ def _plain(data: UppData, moment: datetime) -> bytes:
         f"<pos:DataWytworzeniaPoswiadczenia>{local}</pos:DataWytworzeniaPoswiadczenia>"
         f"<pos:IdentyfikatorDokumentu>DOK{data.document_number}</pos:IdentyfikatorDokumentu>{told}"
         "</pos:UPP></pos:Dokument>"
+    ).encode()
+
+
+def _plain_upd(data: UpdData, moment: datetime) -> bytes:
+    local = moment.astimezone(_WARSAW).replace(tzinfo=None).isoformat(timespec="milliseconds")
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<?xml-stylesheet type="text/xsl" href="{UPO}UPO.xsl"?>\n'
+        f'<pos:Dokument xmlns:pos="{UPO}"><pos:UPD>'
+        f"<pos:IdentyfikatorPoswiadczenia>ePUAP-UPD{data.number}</pos:IdentyfikatorPoswiadczenia>"
+        f"{_party('PodmiotWystawiajacyPoswiadczenie', data.issuer)}{_party('Adresat', data.addressee)}"
+        f"<pos:DataOdbioru>{local}</pos:DataOdbioru>"
+        f"<pos:DataUtworzeniaPoswiadczenia>{local}</pos:DataUtworzeniaPoswiadczenia>"
+        f"<pos:IdentyfikatorSprawy>{escape(data.case_id)}</pos:IdentyfikatorSprawy>"
+        f"<pos:IdentyfikatorDokumentu>{escape(data.document_id)}</pos:IdentyfikatorDokumentu>"
+        "</pos:UPD></pos:Dokument>"
     ).encode()
 
 

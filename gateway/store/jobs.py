@@ -20,6 +20,8 @@ from gateway.store.database import driver_connection
 QUEUE = "brama"
 PROCESS = "process"  # args: id of a submission
 DELIVER = "deliver"  # args: id of a delivery
+ANSWER = "answer"  # args: id of an answer
+SEND = "send"  # args: id of a message
 
 _deferring = App(connector=PsycopgConnector())  # never opened: every job goes through a transaction of ours
 

@@ -5,6 +5,7 @@ Requests must be signed and fit the XSD; answers are signed with a generated WS-
 
     POST /simulated/box    {"mailbox", "document" (base64), "file_name", "reply_mailbox", "is_test"}: a citizen sends
     POST /simulated/file   {"content" (base64), "name"} → {"file_id"}: a big file a citizen uploaded
+    POST /simulated/receipt {"number", "kind": "UPP" | "UPD"}: a receipt for what was sent comes to the sender's box
 """
 
 from __future__ import annotations
@@ -143,6 +144,8 @@ class Epuap:
             if request.path == "/simulated/box":
                 placed = self._place(**{**order, "document": base64.b64decode(order["document"])})
                 return _json({"number": placed["number"], "document_id": placed["number"]})
+            if request.path == "/simulated/receipt":
+                return _json({"number": self._place_receipt(order["number"], order["kind"])})
             if request.path == "/simulated/file":
                 return _json({"file_id": self._keep_file(order["name"], "application/octet-stream", order["content"])})
         return Response(404, b"")
@@ -266,6 +269,23 @@ class Epuap:
         data = upp.UppData(number, document_number, addressee, sender, file_name)
         content = base64.b64encode(upp.upp(data, document, self._seal)).decode()
         return self._ledger.add("receipt", f"UPP {document_number}", content=content, at=datetime.now(UTC).isoformat())
+
+    def _place_receipt(self, number: int, kind: str) -> int:
+        """A receipt as ordinary mail: the UPP again or late, or the UPD once the addressee has collected."""
+        sent = next(effect for effect in self._ledger.all() if effect["number"] == number)
+        document, to = base64.b64decode(sent["content"]), sent["to"]
+        addressee = (to, to.strip("/").partition("/")[0])
+        if kind == "UPD":
+            ids = (sent.get("document_id") or "", sent.get("case_id") or "")
+            data = upp.UpdData(number, *ids, addressee, ("TEST Gmina", "gmina"), sent["file_name"])
+            octets = upp.upd(data, document, self._seal)
+        else:
+            made = upp.UppData(
+                len(self._ledger.all("receipt")) + 1, number, addressee, ("TEST", "t"), sent["file_name"]
+            )
+            octets = upp.upp(made, document, self._seal)
+        placed: int = self._place(sent["reply_mailbox"], octets, f"{kind}.xml")["number"]
+        return placed
 
     # --- files and stores --------------------------------------------------------------------------------------------
 

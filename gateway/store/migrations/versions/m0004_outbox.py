@@ -1,0 +1,17 @@
+"""Answers to citizens on their way, the messages they become, every try at sending, and receipts for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    """Runs in the transaction of gateway.store.schema.migrate."""
+    raw = op.get_bind().connection.driver_connection
+    assert raw is not None
+    raw.execute(Path(__file__).with_suffix(".sql").read_text("utf-8"))

@@ -1,0 +1,125 @@
+"""A gateway that answers: a simulated ePUAP, a ledger in memory of PostgreSQL, and shorthands over messages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import requests
+from sqlalchemy import text
+
+from gateway.app import make_tools
+from gateway.config import load as load_config
+from gateway.receipts.digests import canonical_sha256
+from gateway.simulate.offices.client import Office
+from gateway.simulate.pki import UPO_PASSWORD
+from gateway.store import outbox
+from gateway.store.database import Store
+from schemas.ids import sha256
+from schemas.outgoing import Message, MessageKind, MessageState
+from schemas.submission import Submission
+from tests.builders import MAILBOX, TERYT, a_signed_document, pki
+from tests.gateways import GATEWAY_TOML, Gateway, write_config
+
+CITIZEN_BOX = "/testowykonto/domyslna"
+EPUAP_TOML = """
+[epuap]
+pull_url = "{url}/pk_external_ws/services/pull"
+skrytka_url = "{url}/pk_external_ws/services/skrytka"
+doreczyciel_url = "{url}/pk_external_ws/services/doreczyciel"
+stores_url = "{url}/fe_external_ws/services/ZarzadzanieDokumentami"
+key = "pki/upo-seal.p12"
+password = "env:BRAMA_TEST_SEAL_PASSWORD"
+answer_certificates = ["{state}/ws-sign.pem"]
+sent_store = "{sent_store}"
+sent_settle_s = {settle_s}
+timeout_s = 3.0
+"""
+
+
+def configure(
+    folder: Path, office: Office, *, database_url: str = "", sent_store: str = "complete", settle_s: float = 0.05,
+    lease_s: float = 30.0, more: str = "", tenant: str = "",
+) -> Path:  # fmt: skip
+    """A configuration folder that sends through the simulated ePUAP and believes its seal."""
+    first = f'database_url = "{database_url}"\n' if database_url else ""
+    usual = GATEWAY_TOML.replace("lease_s = 30.0", f"lease_s = {lease_s}")
+    epuap = EPUAP_TOML.format(url=office.url, state=office.state, sent_store=sent_store, settle_s=settle_s)
+    write_config(folder, gateway=first + usual + epuap, more=more)
+    trust = folder / "pki" / "trust.toml"
+    seal = office.state / "upp-seal.pem"
+    trust.write_text(f'{trust.read_text("utf-8")}\n[[seal]]\ncertificate = "{seal}"\n', "utf-8")
+    file = folder / "tenants" / f"{TERYT}.toml"
+    file.write_text(f'pull = ["{MAILBOX}"]\n{file.read_text("utf-8")}\n{tenant}', "utf-8")
+    return folder
+
+
+def answering(store: Store, folder: Path) -> Correspondent:
+    """A gateway on a configuration made by `configure`."""
+    return Correspondent(make_tools(load_config(folder), store))
+
+
+@dataclass
+class Correspondent(Gateway):
+    """A gateway whose messages can be looked at."""
+
+    def put(self, kind: str = "nadaj", *, document: bytes | None = None, cid: str | None = None) -> Message:
+        """A signed document into the outbox, answering a letter received just now."""
+        submission = self.receive(a_signed_document("letter"))
+        new = uuid4()
+        octets = document or a_signed_document("letter")
+        message = Message(
+            id=new, submission_id=submission.id, tenant=TERYT, kind=MessageKind(kind), to=CITIZEN_BOX,
+            reply_to=MAILBOX, file_name=f"BRAMA-{new}.xml", document_id=str(new), case_id=str(submission.id),
+            cid=cid, sha256=sha256(octets), state=MessageState.DUE, attempts=0, created_at=submission.received_at,
+            document=octets,
+        )  # fmt: skip
+        with self.tools.store.begin() as transaction:
+            assert outbox.put(transaction, message, None, canonical_sha256(octets))
+        return message
+
+    def message(self, message_id: UUID) -> Message:
+        """As it stands now."""
+        with self.tools.store.begin() as transaction:
+            found = outbox.load(transaction, message_id)
+        assert found is not None
+        return found
+
+    def tries(self, message_id: UUID) -> list[str | None]:
+        """How each try at it ended."""
+        with self.tools.store.begin() as transaction:
+            return [one["outcome"] for one in outbox.attempts_of(transaction, message_id)]
+
+    def receipts(self, message_id: UUID) -> list[dict[str, Any]]:
+        """Its receipts, oldest first."""
+        with self.tools.store.begin() as transaction:
+            return outbox.receipts_of(transaction, [message_id])
+
+    def messages(self, submission: Submission) -> list[Message]:
+        """What answers a submission."""
+        with self.tools.store.begin() as transaction:
+            return outbox.of_submission(transaction, submission.id)
+
+    def forget_deliveries(self) -> None:
+        """Nothing but messages is left to do."""
+        with self.tools.store.begin() as transaction:
+            transaction.execute(text("DELETE FROM procrastinate_jobs WHERE task_name <> 'send'"))
+            transaction.execute(text("UPDATE submission SET state = 'closed'"))
+            transaction.execute(text("UPDATE delivery SET state = 'set_aside', due_at = NULL"))
+
+    def later(self) -> None:
+        """Everything that waits for a time is due now, and every lease is over."""
+        with self.tools.store.begin() as transaction:
+            for column in ("due_at", "lease_until"):
+                transaction.execute(text(f"UPDATE message SET {column} = now() WHERE {column} IS NOT NULL"))
+
+
+def place_receipt(office: Office, number: int, kind: str) -> None:
+    """ePUAP puts a receipt for what was sent into the sender's box."""
+    order = {"number": number, "kind": kind}
+    requests.post(f"{office.url}/simulated/receipt", json=order, timeout=5).raise_for_status()
+
+
+__all__ = ["CITIZEN_BOX", "UPO_PASSWORD", "Correspondent", "answering", "configure", "pki", "place_receipt"]
