@@ -232,6 +232,13 @@ def _many_costly() -> bytes:
     return sign(document, Recipe(targets=targets))
 
 
+def _many_copies() -> bytes:
+    """References that digest next to nothing, each from a fresh copy of a document that is nearly all signature."""
+    filling = "<ds:Object>" + "<b>text</b>" * 45_000 + "</ds:Object>"
+    targets = tuple(Target("", ENVELOPED + c14n("exc", f"p{number}")) for number in range(40))
+    return sign(f"<a>{MARK}</a>", Recipe(targets=targets, objects=filling))
+
+
 def _victim_first() -> bytes:
     """The attacker signs, but the victim's certificate stands first in KeyInfo."""
     attacker, victim = pki.shared().trusted_profile_lookalike, pki.shared().trusted_profile
@@ -368,6 +375,7 @@ def attacks(url: str) -> list[Attack]:
             "signature.too_many",
         ),
         Attack(12, "references that cost much", _many_costly, "signature.too_costly"),
+        Attack(12, "references to copies", _many_copies, "signature.too_costly"),
         Attack(
             13,
             "void canonicalization",

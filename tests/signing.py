@@ -124,7 +124,7 @@ def _read(
 ) -> tuple[references.Document, structure.Signature]:
     tree = parse(whole)
     element = next(item for item in tree.iter(canonical.SIGNATURE) if item.get("Id") == recipe.id)
-    bounds = structure.Bounds(references=10_000, transforms=100, digested_octets=10**12)
+    bounds = structure.Bounds(references=10_000, transforms=100, handled_octets=10**12)
     return references.Document(tree, whole, detached, bounds), structure.read(element, bounds)
 
 

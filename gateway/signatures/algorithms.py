@@ -22,6 +22,7 @@ _MORE = "http://www.w3.org/2001/04/xmldsig-more#"
 _MORE07 = "http://www.w3.org/2007/05/xmldsig-more#"
 _ENC = "http://www.w3.org/2001/04/xmlenc#"
 _MAX_RSA_BITS = 16384
+_MAX_DSA_BITS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,8 @@ def verifies(method: Method, key: PublicKey, value: bytes, data: bytes) -> bool:
                 scheme = padding.PSS(padding.MGF1(method.hash), method.hash.digest_size)
             key.verify(value, data, scheme, method.hash)
         elif isinstance(key, dsa.DSAPublicKey):
+            if key.key_size > _MAX_DSA_BITS:
+                return False
             key.verify(_der(value, (key.parameters().parameter_numbers().q.bit_length() + 7) // 8), data, method.hash)
         else:
             if key.curve.name not in _CURVES:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
@@ -28,7 +27,6 @@ T = TypeVar("T")
 _DS11 = "http://www.w3.org/2009/xmldsig11#"
 _CERTIFICATE = qname(DS, "X509Certificate")
 _MAX_CERTIFICATE = 64 * 1024
-_PARSING = threading.Lock()  # filters of warnings are the process's
 
 
 @dataclass(frozen=True, slots=True, eq=False)

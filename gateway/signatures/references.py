@@ -75,9 +75,9 @@ class Document:
         return self._ids.get(value, [])
 
     def charge(self, octets: int) -> None:
-        """Count digested octets against the budget. Raises Refusal: `signature.too_costly`."""
+        """Count octets copied or canonicalized against the budget. Raises Refusal: `signature.too_costly`."""
         self.spent_octets += octets
-        if self.spent_octets > max(self.bounds.digested_octets, 8 * len(self.source)):
+        if self.spent_octets > max(self.bounds.handled_octets, 16 * len(self.source)):
             raise Refusal("signature.too_costly", what="Reference")
 
 
@@ -134,6 +134,8 @@ def _transformed(reference: Reference, data: Data, signature: Signature, documen
         key = (data.apex, data.comments, reference.steps, own)
     octets = document._digested.get(key)
     if octets is None:
+        if any(step.kind in ("own_signature", "subtrees") for step in reference.steps):
+            document.charge(len(document.source))  # what is cut, is cut from a copy
         octets = transforms.apply(data, reference.steps, signature.element)
         document.charge(len(octets))
         document._digested[key] = octets

@@ -58,12 +58,12 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How much one document's signatures may ask of us. Counts, except `digested_octets`."""
+    """How much one document's signatures may ask of us. Counts, except `handled_octets`."""
 
     signatures: int = 32
     references: int = 64  # per signature
     transforms: int = 4  # per reference
-    digested_octets: int = 6 * 1024 * 1024  # over all references; a document larger than an eighth of it gets more
+    handled_octets: int = 6 * 1024 * 1024  # copied and canonicalized over all references; sixteen documents at least
     certificates: int = 16  # per KeyInfo
 
 
