@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import date, timedelta
 from functools import cache
 
-import holidays
-
 from schemas.case import Case
 
 _FILED_BY = {  # kind of an annual return → month, day
@@ -53,4 +51,6 @@ def working_day(day: date) -> date:
 
 @cache
 def _polish(year: int) -> frozenset[date]:
+    import holidays  # here, because it is slow to load and few documents need it
+
     return frozenset(holidays.country_holidays("PL", years=year))
