@@ -19,6 +19,7 @@ from lxml import etree
 
 from gateway import resources
 from gateway.formdata.closure import Closure, compiled, gather
+from gateway.formdata.model import ElementModel, root_of
 from schemas.errors import FormError
 from schemas.finding import FormInfo, Severity
 
@@ -61,6 +62,7 @@ class _Compiled:
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     closure: Closure | None = None
+    model: ElementModel | None = None
     free: list[etree.XMLSchema] = field(default_factory=list)
 
 
@@ -130,6 +132,13 @@ class Forms:
             if slot.closure is None:
                 slot.closure = gather(form.file, self.lookup, self._folders)
             return slot.closure
+
+    def model(self, namespace: str) -> ElementModel:
+        """What a document of this form can contain; shared, so only to be read. Raises FormError, KeyError."""
+        slot = self._compiled[namespace]
+        if slot.model is None:  # two threads may both make it: the same one
+            slot.model = root_of(self.closure(namespace))
+        return slot.model
 
     @property
     def folders(self) -> tuple[Path, ...]:

@@ -16,7 +16,6 @@ from gateway.formdata import adding, draft
 from gateway.formdata.adding import Added, Details
 from gateway.formdata.breaking import BREAKABLE, break_one
 from gateway.formdata.draft import Difference
-from gateway.formdata.model import ElementModel, root_of
 from gateway.formdata.sample import Figures
 from gateway.formdata.sample import sample as make_sample
 from gateway.formdata.skeleton import skeleton, strays
@@ -101,7 +100,9 @@ def show(forms: Forms, mappings: Mappings, name: str) -> dict[str, Any]:
     }  # fmt: skip
     if form.file is not None:
         shown["files"] = [str(path) for path in forms.closure(form.namespace).files]
-        shown["leaves"] = [{"path": leaf.path, "type": leaf.kind} for leaf in draft.leaves_of(_model(forms, form))]
+        shown["leaves"] = [
+            {"path": leaf.path, "type": leaf.kind} for leaf in draft.leaves_of(forms.model(form.namespace))
+        ]
     if table is not None:
         each = [f"{entry.target}[].{row.target}" for entry in table.eaches for row in entry.rows]
         shown["targets"] = sorted({*(row.target for row in table.rows), *each})
@@ -116,12 +117,12 @@ def add(forms: Forms, source: Path, folder: Path, details: Details, *, today: da
 def new(forms: Forms, name: str) -> str:
     """A draft mapping for a form, TOML text."""
     form = find(forms, name)
-    return draft.draft(_model(forms, form), form.namespace, form.info.code, form.kind or "general_letter")
+    return draft.draft(forms.model(form.namespace), form.namespace, form.info.code, form.kind or "general_letter")
 
 
 def diff(forms: Forms, before: str, after: str) -> Difference:
     """What differs between two templates."""
-    return draft.difference(_model(forms, find(forms, before)), _model(forms, find(forms, after)))
+    return draft.difference(forms.model(find(forms, before).namespace), forms.model(find(forms, after).namespace))
 
 
 def sample(
@@ -135,7 +136,7 @@ def sample(
     form = find(forms, name)
     known = {"KodFormularza": form.info.code, "WariantFormularza": form.info.version}
     table = mappings.get(form.namespace)
-    made = make_sample(_model(forms, form), seed=seed, full=full, known=known, table=table)
+    made = make_sample(forms.model(form.namespace), seed=seed, full=full, known=known, table=table)
     if broken is None:
         return made
     root = parse(made).getroot()
@@ -187,7 +188,7 @@ def _checked(form: Form, forms: Forms, mappings: Mappings, folders: tuple[Path, 
             problems.append("form.no_schema")
         table = mappings.get(form.namespace)
         if table is not None and compiled:
-            found = strays(table, skeleton(_model(forms, form)))
+            found = strays(table, skeleton(forms.model(form.namespace)))
             problems += [_told("form.stray_row", stray.target) for stray in found]
             mapped = not found
             trouble = list(_sample_problems(form, forms, mappings, folders))
@@ -220,10 +221,6 @@ def _sample_problems(form: Form, forms: Forms, mappings: Mappings, folders: tupl
             yield _told("form.sample_differs", path.name)
         if (verdict.form or form.info).name_pl not in render(document, case, verdict, mappings).text:
             yield _told("form.not_rendered", path.name)
-
-
-def _model(forms: Forms, form: Form) -> ElementModel:
-    return root_of(forms.closure(form.namespace))
 
 
 def _told(code: str, what: str) -> str:
