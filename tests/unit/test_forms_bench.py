@@ -1,0 +1,15 @@
+"""The measurement of forms measures what it says; its figure is no verdict of the tests."""
+
+from __future__ import annotations
+
+from gateway.bench.forms import BUDGET, run
+from gateway.simulate import documents
+
+
+def test_ours_is_measured_beside_its_floor_on_the_same_document():
+    figures = run(rounds=1, repeat=3)
+    assert figures.size_bytes == len(documents.property_return())
+    assert figures.rows > 100
+    assert figures.floor_us > 0
+    assert figures.ratio == (figures.validate_us + figures.map_us) / figures.floor_us
+    assert figures.to_json()["budget"] == BUDGET == 1.5
