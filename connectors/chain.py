@@ -6,7 +6,7 @@ Shared by the connectors over HTTP. They differ in how a call is made (`Caller`)
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from pydantic import Field, field_validator, model_validator
@@ -233,10 +233,10 @@ class Chain:
         return str(fill(self.reference, scope))
 
 
-def paths_of(reading: Reading, steps: Sequence[Step]) -> Iterator[str]:
+def paths_of(reading: Reading, steps: Sequence[Step], questions: Iterable[LookUp] = ()) -> Iterator[str]:
     """Every path into an answer the options name."""
     rules = [*reading.success, *reading.already, *reading.later]
-    for call in [call for step in steps for call in (step, step.find) if call is not None]:
+    for call in [*(call for step in steps for call in (step, step.find) if call is not None), *questions]:
         rules += [*call.success, *getattr(call, "found", ()), *getattr(call, "not_found", ())]
         yield from (path.removesuffix("?") for path in call.results.values())
     yield from (rule.path for rule in rules)

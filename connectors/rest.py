@@ -14,6 +14,7 @@ from connectors.json_service import JsonService, JsonServiceOptions
 from connectors.oauth import ClientCredentials, Tokens
 from connectors.queries import QueryCache
 from connectors.soap import calls_of
+from connectors.values import ValuesMissing
 from schemas.delivery import CaseRecord, Outcome, Repeat, Steps, StepStopped
 from schemas.errors import ConnectorError
 
@@ -98,6 +99,8 @@ class RestConnector:
             answer = self.service(question, scope)
         except StepStopped as stop:
             raise LookUpFailed(reason=getattr(stop.outcome, "code", "")) from stop
+        except ValuesMissing as error:
+            raise LookUpFailed(reason=", ".join(error.names)) from error
         if all(rule.judge(answer, scope) for rule in question.found):
             return QueryAnswer(name, asked, _rows(answer.at(question.rows)))
         if question.not_found:

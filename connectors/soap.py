@@ -15,12 +15,14 @@ from lxml import etree
 from pydantic import Field, model_validator
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from connectors.base import Capabilities, Options
+from connectors.base import Capabilities, LookUpFailed, Options, QueryAnswer
 from connectors.chain import Call, Chain, Reading, Step, paths_of
+from connectors.clock import now
 from connectors.http import ExchangeFailed, Http, HttpOptions, NotSent, Reply, refusal_of
 from connectors.outcomes import outcome, stopped, technical
-from connectors.soap_answer import SoapAnswer, envelope_of, read_fault, to_xpath
-from connectors.values import fill
+from connectors.queries import QueryCache
+from connectors.soap_answer import SoapAnswer, SoapQuery, envelope_of, read_fault, rows_of, to_xpath
+from connectors.values import ValuesMissing, fill
 from connectors.wsse import SOAP12, AnswerTrust, WsSecurity, answer_check, plugins
 from schemas.delivery import CaseRecord, Outcome, Repeat, Steps, StepStopped
 from schemas.errors import BramaError, ConnectorError, DocumentUnreadable
@@ -48,6 +50,7 @@ class SoapOptions(HttpOptions):
     reference: str | None = Field(
         default=None, description="Template of the reference, e.g. `{steps.register.number}`."
     )
+    queries: dict[str, SoapQuery] = Field(default_factory=dict, description="dues, arrears, case_status …")
     ws_security: WsSecurity | None = Field(default=None, description="WS-Security header.")
     faults: dict[str, Literal["refused", "later", "unsettled"]] = Field(
         default_factory=dict, description="By faultcode's or detail element's local name, instead of the rule for all."
@@ -58,7 +61,8 @@ class SoapOptions(HttpOptions):
 
     @model_validator(mode="after")
     def _readable(self) -> SoapOptions:
-        for path in paths_of(self.reading, self.step):
+        rows = [question.rows for question in self.queries.values()]
+        for path in (*paths_of(self.reading, self.step, self.queries.values()), *rows):
             try:
                 etree.XPath(to_xpath(path), namespaces=self.namespaces or None)
             except etree.XPathError as error:
@@ -75,10 +79,13 @@ class SoapConnector:
     def __init__(self, options: SoapOptions, answer_trust: AnswerTrust | None = None) -> None:
         self.service = Service(options, check_answer=answer_check(options.ws_security, answer_trust))
         self.chain = Chain(options.step, options.reading, self.service, options.reference)
+        self._queries = options.queries
+        self._answers = QueryCache(options.query_cache_s)
         self.capabilities = Capabilities(
             repeat=Repeat.SAFE if options.repeat == "safe" else self.chain.repeat,
             look_up=any(step.find for step in options.step),
             attachments=any(step.for_each for step in options.step),
+            queries=frozenset(options.queries),
             max_calls=calls_of(options.step) + 1,  # the WSDL
         )
 
@@ -93,6 +100,23 @@ class SoapConnector:
     def deliver(self, record: CaseRecord, key: str, steps: Steps) -> Outcome:
         """Make the calls that were not made yet."""
         return self.chain.deliver(record, key, steps)
+
+    def query(self, name: str, **parameters: Any) -> QueryAnswer:
+        """One of the configured questions. Raises: LookUpFailed."""
+        question = self._queries.get(name)
+        if question is None:
+            raise LookUpFailed(reason=f"no query {name}")
+        return self._answers.get(name, parameters, lambda: self._ask(name, question, parameters))
+
+    def _ask(self, name: str, question: SoapQuery, parameters: dict[str, Any]) -> QueryAnswer:
+        asked, scope = now(), {"parameters": parameters}
+        try:
+            answer = self.service(question, scope)
+        except StepStopped as stop:
+            raise LookUpFailed(reason=getattr(stop.outcome, "code", "")) from stop
+        except ValuesMissing as error:
+            raise LookUpFailed(reason=", ".join(error.names)) from error
+        return QueryAnswer(name, asked, rows_of(question, answer, scope))
 
 
 def calls_of(steps: tuple[Step, ...], files: int = 8) -> int:

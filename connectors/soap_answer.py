@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from email import policy
 from email.parser import BytesParser
+from typing import Any
 
 from lxml import etree
+from pydantic import Field
 
+from connectors.base import LookUpFailed
+from connectors.chain import LookUp
 from connectors.http import Reply
 from connectors.outcomes import said
 from connectors.wsse import SOAP12
 
 _NAMES = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./")
+
+
+class SoapQuery(LookUp):
+    """A question; every element at `rows` becomes one row of its children's names and texts."""
+
+    rows: str = Field(description="Path of the elements that are the rows.")
+
+
+def rows_of(question: SoapQuery, answer: SoapAnswer, scope: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+    """What was answered; empty only where `not_found` holds.
+
+    Raises: LookUpFailed: neither holds. An answer that is not understood must never pass for "nothing owed".
+    """
+    if all(rule.judge(answer, scope) for rule in question.found):
+        return tuple(answer.rows(question.rows))
+    if question.not_found and all(rule.judge(answer, scope) for rule in question.not_found):
+        return ()
+    raise LookUpFailed(reason="the answer says neither found nor not found")
 
 
 def envelope_of(reply: Reply) -> bytes:
@@ -41,6 +64,12 @@ class SoapAnswer:
     def __init__(self, body: etree._Element, namespaces: dict[str, str]) -> None:
         self.body = body
         self._namespaces = namespaces
+
+    def rows(self, path: str) -> list[dict[str, Any]]:
+        """Each matching element as local name → text of its children."""
+        found = etree.XPath(to_xpath(path), namespaces=self._namespaces or None)(self.body)
+        elements = [item for item in found if isinstance(item, etree._Element)] if isinstance(found, list) else []
+        return [{etree.QName(part).localname: part.text for part in row.iterchildren("{*}*")} for row in elements]
 
     def texts(self, path: str) -> list[str]:
         """Text of every match, the answer's own element being the context node."""

@@ -413,6 +413,39 @@ def test_a_step_that_needs_more_than_an_earlier_one_gave_is_told(office: Office)
     assert outcome == Refused("record.incomplete", "steps.register.nothing")
 
 
+STATUS = {
+    "operation": "StanSprawy",
+    "arguments": {"ZnakSprawy": "{parameters.case_number}"},
+    "found": [{"path": "ResultStatus", "equals": "1"}],
+    "not_found": [{"path": "ResultStatus", "equals": "0"}, {"path": "ResultMessage", "matches": "Nie znaleziono.*"}],
+    "rows": "StanSprawyResponse",
+}
+
+
+def test_a_question_is_answered_or_fails_and_never_guesses(office: Office) -> None:
+    connector = connector_for(office, queries={"case_status": STATUS})
+    deliver(connector)
+    numbers = "<Lista><Poz><Tytul>Podatek</Tytul><Kwota>12.50</Kwota></Poz><Poz><Tytul>Śmieci</Tytul></Poz></Lista>"
+    answer = ANSWER.format(f"<ResultStatus>1</ResultStatus>{numbers}")
+    dues = connector_for(office, queries={"dues": {**STATUS, "rows": "Lista/Poz"}})
+
+    assert connector.query("case_status", case_number="PR.1").rows == ()
+    office.tell("say", times=1, match="StanSprawy", body=answer)
+    assert dues.query("dues", case_number="x").rows == (
+        {"Tytul": "Podatek", "Kwota": "12.50"},
+        {"Tytul": "Śmieci"},
+    )
+    office.tell("error_in_success", times=1, match="StanSprawy")
+    for asked in ({"case_number": "PR.1"}, {}):
+        with pytest.raises(LookUpFailed):
+            connector.query("case_status", **asked)
+    with pytest.raises(LookUpFailed):
+        connector.query("arrears")
+    office.tell("hang_up_before_storing", times=1, match="StanSprawy")
+    with pytest.raises(LookUpFailed):
+        connector.query("case_status", case_number="PR.1")
+
+
 def test_check_names_an_operation_the_contract_does_not_have(office: Office) -> None:
     options = options_for(office)
     options["step"][0]["operation"] = "RejestrujWpływ"
