@@ -135,6 +135,8 @@ def read_token(token: bytes) -> TimeStamp:
         info = tsp.TSTInfo.load(signed["encap_content_info"]["content"].contents, strict=True)
         certificates = _certificates(signed)
         accuracy = info["accuracy"]
+        if info["gen_time"].native.tzinfo is None:
+            raise ValueError("a time without zone")
         return TimeStamp(
             token=token,
             time=info["gen_time"].native,

@@ -25,6 +25,8 @@ UNREADABLE = (  # what foreign certificates, lists and answers may raise, also l
     ValueError,
     TypeError,
     KeyError,
+    OverflowError,
+    NotImplementedError,
     UnsupportedAlgorithm,
     x509.DuplicateExtension,
     x509.InvalidVersion,

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
 
@@ -225,3 +226,13 @@ def test_an_examination_becomes_a_report_that_is_confirmed_offline(w: World, sig
     assert "JAN TESTOWY" in page(again)
     assert again.evidence[0].trust is not None
     assert again.evidence[0].trust.poe == T - HOUR
+
+
+def test_a_certificate_of_an_unknown_version_is_a_verdict_not_a_crash(
+    w: World, signed: bytes, signer: Identity
+) -> None:
+    der = signer.certificate.public_bytes(Encoding.DER)
+    odd = der.replace(bytes.fromhex("a003020102"), bytes.fromhex("a003020107"), 1)
+    swapped = signed.replace(base64.b64encode(der), base64.b64encode(odd))
+    assert swapped != signed
+    assert verify(swapped, trusting(w, lists(w)), at=T).indication is not PASSED
