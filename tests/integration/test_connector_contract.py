@@ -138,6 +138,35 @@ class TestRestBlind(RestContract):
     find = None
 
 
+@pytest.fixture(scope="module")
+def ezd_rp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    with Office("ezd_rp", tmp_path_factory.mktemp("ezd_rp"), "--secret", "klucz") as office:
+        yield office
+
+
+class TestEzdRp(ConnectorContract, LosesAnswers, GoesDown, Refuses):
+    """Blind: every doubt waits for a person."""
+
+    @pytest.fixture
+    def office(self, ezd_rp: Office) -> OverHttp:
+        ezd_rp.reset()
+        return NumberingLetters(ezd_rp)
+
+    @pytest.fixture
+    def connector(self, ezd_rp: Office) -> Connector:
+        who = {"host": "brama.example", "entity_id": "7", "key_id": "3"}
+        key = {"token_url": f"{ezd_rp.url}/token", "key": "klucz", **who}
+        options = {"base_url": ezd_rp.url, "api_key": key, "position_id": "12", "timeout_s": 2.0}
+        return build("ezd_rp", {**options, "open_case": {"list_id": "3120"}})
+
+
+class NumberingLetters(OverHttp):
+    """The letter counts when it gets its number."""
+
+    def lose_answer(self, stored: bool) -> None:
+        self.office.tell("hang_up_after_storing" if stored else "hang_up_before_storing", times=1, match="/rpw ")
+
+
 class TestFolder(ConnectorContract, GoesDown):
     """A local folder answers at once: there is no answer to lose, and nobody to refuse."""
 
