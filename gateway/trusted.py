@@ -17,6 +17,7 @@ from gateway.trust import report
 from gateway.trust.admin import known_lists
 from gateway.trust.cache import EvidenceCache
 from gateway.trust.fetch import FetchClient, FetchPolicy
+from gateway.trust.lists import Verify
 from gateway.trust.service import TrustService
 from gateway.trust.services import CA_QC, TSA_QTST, ServiceStatusHistory
 from gateway.trust.settings import TrustSettings, load_settings
@@ -83,6 +84,15 @@ def verifier(policy: TrustPolicy, found: Trusted, clock: Clock) -> Callable[...,
         )
         again = [verdict.recheck_at for verdict in trust if verdict.recheck_at is not None]
         return replace(examined.verification, report=made.to_json(), recheck_at=min(again, default=None))
+
+    return verify
+
+
+def list_verifier(at: datetime) -> Verify:
+    """How an import verifies a trusted list: our own engine, trusting nobody but the signers handed to it."""
+
+    def verify(xml: bytes, pinned: Sequence[x509.Certificate]) -> Verification:
+        return examine(xml, TrustPolicy(seals=tuple(pinned)), at=at).verification
 
     return verify
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -21,11 +21,11 @@ from gateway.simulate.trust_list import Listed, scheme_operator, trust_list
 from gateway.timestamps import read_token, verify
 from gateway.trust.admin import describe, import_file, known_lists
 from gateway.trust.settings import TrustSettings, load_settings
-from gateway.trusted import Trusted, load_trusted, time_stamper
+from gateway.trusted import Trusted, list_verifier, load_trusted, time_stamper
 from schemas.errors import ConfigError, ReceiptError, TrustError
 from schemas.receipt import Receipt, ReceiptParty
 from schemas.texts import all_texts
-from schemas.verification import Indication, Verification
+from schemas.verification import Indication
 from schemas.xmldoc import DS, XADES, parse, qname
 from tests.softhsm import soft_hsm
 from tests.trust_pki import DAY, HOUR, T, World, world
@@ -51,8 +51,7 @@ def web() -> Iterator[Responders]:
         yield running
 
 
-def verify_list(xml: bytes, pinned: Sequence[x509.Certificate]) -> Verification:
-    return signatures.verify(xml, signatures.TrustPolicy(seals=tuple(pinned)), at=T)
+verify_list = list_verifier(T)
 
 
 def pem(folder: Path, name: str, certificate: x509.Certificate) -> str:
