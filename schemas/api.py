@@ -152,9 +152,10 @@ class CaseView(ApiModel):
 
 
 class AcknowledgeRequest(ApiModel):
-    """`reference`: the office's own number of the case, kept for good and shown to clerks."""
+    """`reference`: the office's own number, kept for good and shown to clerks. `version`: what the office stored."""
 
     reference: str | None = Field(default=None, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
+    version: int | None = Field(default=None, ge=1, lt=2**31, description="Refused when there is a newer one by now.")
 
 
 class SubmissionView(ApiModel):

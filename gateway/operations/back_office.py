@@ -9,6 +9,7 @@ from gateway.operations import api_keys, exchange, submit
 from gateway.tools import Tools
 from schemas.api import (
     Acknowledgement,
+    AcknowledgeRequest,
     Caller,
     CasePage,
     CaseView,
@@ -50,9 +51,9 @@ class BackOffice:
         """See exchange.attachment."""
         return exchange.attachment(self.tools.store, caller, case_id, attachment_id)
 
-    def acknowledge(self, caller: Caller, case_id: UUID, reference: str | None) -> Acknowledgement:
+    def acknowledge(self, caller: Caller, case_id: UUID, said: AcknowledgeRequest) -> Acknowledgement:
         """See exchange.acknowledge."""
-        return exchange.acknowledge(self.tools.store, self.tools.config, caller, case_id, reference)
+        return exchange.acknowledge(self.tools.store, self.tools.config, caller, case_id, said)
 
     def submit(self, caller: Caller, document: bytes, query: SubmitQuery) -> Submitted:
         """See submit.submit."""

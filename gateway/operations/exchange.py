@@ -18,6 +18,7 @@ from gateway.store import tables as t
 from gateway.store.database import Store
 from schemas.api import (
     Acknowledgement,
+    AcknowledgeRequest,
     AttachmentItem,
     Caller,
     CaseItem,
@@ -138,23 +139,29 @@ def attachment(store: Store, caller: Caller, case_id: UUID, attachment_id: str) 
     return FileContent(found.content, wanted["sha256"], _BYTES, wanted.get("file_name") or f"{attachment_id}.bin")
 
 
-def acknowledge(store: Store, config: Config, caller: Caller, case_id: UUID, reference: str | None) -> Acknowledgement:
+def acknowledge(
+    store: Store, config: Config, caller: Caller, case_id: UUID, said: AcknowledgeRequest
+) -> Acknowledgement:
     """The office has the case: recorded once, and what waited to be fetched is delivered.
 
     The same again changes nothing and gets the same answer.
-    Raises: ApiRefused: `api.not_found`; `api.acknowledged_otherwise`: with another reference before.
+    Raises: ApiRefused: `api.not_found`; `api.acknowledged_otherwise`: with another reference before;
+            `api.version_outdated`: a clerk has corrected the case since the office fetched it.
     """
     with store.begin() as transaction:
         _own(transaction, caller, case_id)
-        said, is_new = publishing.acknowledge(transaction, case_id, reference, caller.key_id)
-        if said.reference != reference:
-            raise ApiRefused("api.acknowledged_otherwise", reference=said.reference or "–")
+        version, _ = _newest(transaction, case_id)
+        before = publishing.acknowledged(transaction, case_id)
+        if before is None and said.version not in (None, version):
+            raise ApiRefused("api.version_outdated", version=version)
+        stands, is_new = publishing.acknowledge(transaction, case_id, said.reference, caller.key_id)
+        if stands.reference != said.reference:
+            raise ApiRefused("api.acknowledged_otherwise", reference=stands.reference or "–")
         if is_new:
-            fetched = _deliver(transaction, config, caller, case_id, reference)
-            events.append(
-                transaction, case_id, "acknowledged", f"api:{caller.key_id}", deliveries=[str(one) for one in fetched]
-            )
-    return _acknowledgement(said)
+            fetched = [str(one) for one in _deliver(transaction, config, caller, case_id, said.reference)]
+            actor = f"api:{caller.key_id}"
+            events.append(transaction, case_id, "acknowledged", actor, version=version, deliveries=fetched)
+    return _acknowledgement(stands)
 
 
 def _deliver(

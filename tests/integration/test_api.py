@@ -14,7 +14,7 @@ import structlog
 from gateway import sweep
 from gateway.operations import act
 from gateway.simulate.writing import File
-from gateway.store import publishing
+from gateway.store import publishing, submissions
 from gateway.web.api.endpoints import ENDPOINTS, Endpoint
 from schemas.api import Scope
 from tests.apis import Client, a_client, a_key, serving
@@ -164,6 +164,23 @@ def test_what_waits_to_be_fetched_is_not_woken_by_the_sweep(database, tmp_path):
     gateway.work_until_quiet()
     assert sweep.sweep(gateway.tools) == 0
     assert gateway.words(submission).count("waits_for_fetch") == 1
+
+
+def test_a_version_that_a_clerk_has_corrected_is_not_acknowledged(gateway: Gateway, client: Client):
+    submission = gateway.receive(a_signed_document("letter"))
+    gateway.work_until_quiet()
+    with gateway.tools.store.begin() as transaction:
+        stored = submissions.latest_case(transaction, submission.id)
+        assert stored is not None
+        submissions.save_case(transaction, submission.id, stored[1], actor="anna", reason="pomyłka", changes={})
+
+    def said(version: int) -> requests.Response:
+        return client.call("POST", f"/cases/{submission.id}/acknowledge", json={"version": version})
+
+    assert code(said(1)) == (409, "api.version_outdated")
+    assert client.get(f"/cases/{submission.id}").json()["acknowledgement"] is None
+    assert said(2).status_code == 200
+    assert said(1).status_code == 200  # said already: nothing changes any more
 
 
 def test_a_replay_lets_it_wait_to_be_fetched_again_and_set_aside_ends_it(database, tmp_path):

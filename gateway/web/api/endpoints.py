@@ -94,7 +94,7 @@ def _attachment(office: BackOffice, asked: Asked) -> Response:
 
 
 def _acknowledge(office: BackOffice, asked: Asked) -> Response:
-    return _json(office.acknowledge(asked.caller, asked.id, asked.body.reference))
+    return _json(office.acknowledge(asked.caller, asked.id, asked.body))
 
 
 def _submit(office: BackOffice, asked: Asked) -> Response:

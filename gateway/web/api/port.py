@@ -7,6 +7,7 @@ from uuid import UUID
 
 from schemas.api import (
     Acknowledgement,
+    AcknowledgeRequest,
     Caller,
     CasePage,
     CaseView,
@@ -45,7 +46,7 @@ class BackOffice(Protocol):
         """One file out of it."""
         ...
 
-    def acknowledge(self, caller: Caller, case_id: UUID, reference: str | None) -> Acknowledgement:
+    def acknowledge(self, caller: Caller, case_id: UUID, said: AcknowledgeRequest) -> Acknowledgement:
         """The office has it; repeating is harmless."""
         ...
 

@@ -21,6 +21,7 @@ STATUSES: dict[str, int] = {
     "api.method_not_allowed": 405,
     "intake.body_timeout": 408,
     "api.acknowledged_otherwise": 409,
+    "api.version_outdated": 409,
     "api.cursor_ahead": 410,
     "intake.body_too_large": 413,
     "api.content_type": 415,
