@@ -125,7 +125,7 @@ class _Look:
 
         def build() -> None:
             kind = registry.load(made.kind)
-            given = settings.resolve_secrets(_stood_in(made.options, gaps, kind.options_model), self.config.folder)
+            given = without_secrets(made, self.config.folder, kind.options_model)
             options = registry.read_options(kind, made.kind, given)
             connector = registry.construct(kind, options, answer_trust)
             built.append(options)
@@ -185,6 +185,12 @@ class _Look:
 
     def _problem(self, where: str, code: str, **facts: Any) -> Problem:
         return Problem(where, code, text(code, self.lang, **facts))
+
+
+def without_secrets(made: ConnectorConfig, folder: Path, model: type[BaseModel]) -> dict[str, Any]:
+    """A connector's options, resolved as far as the secrets are here, with stand-ins for the others."""
+    gaps = [path for path, _ in _missing(made.options, folder)]
+    return settings.resolve_secrets(_stood_in(made.options, gaps, model), folder)
 
 
 def _missing(value: Any, folder: Path, path: str = "") -> Iterator[tuple[str, str]]:

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from connectors import registry
 from connectors.formats import FileFormat, render
 from connectors.registry import BUILT_IN
+from connectors.values import missing_names, scope_of
 from gateway import checkup
 from gateway.config import load
-from gateway.mapper import Mappings
+from gateway.mapper import Mappings, to_record
 from schemas.delivery import AttachmentFile, CaseRecord
 from schemas.errors import ConfigError
 from schemas.xmldoc import parse
@@ -164,6 +166,30 @@ def test_every_record_mapping_a_route_names_exists():
     assert len(named) > 1
     for record in named - {None}:
         assert mappings.record(str(record)).fields
+
+
+SAMPLES = {
+    "http://crd.gov.pl/wzor/2020/01/07/8990/": ("dn-1-8990-v1",),
+    "http://crd.gov.pl/wzor/2019/02/28/7206/": ("dt-1-7206-v1",),
+    "*": ("pismo-ogolne-1410-v1", "akcyza-v1", "do-1-v1"),
+}
+
+
+def test_every_route_can_fill_what_its_connector_sends():
+    """The record of a real sample has every value that the office's templates cannot do without."""
+    mappings = Mappings.load([])
+    for tenant in load(CONFIG).tenants.values():
+        for route in tenant.route:
+            made = tenant.connector[route.connector]
+            kind = registry.load(made.kind)
+            options = registry.read_options(kind, made.kind, checkup.without_secrets(made, CONFIG, kind.options_model))
+            for sample in SAMPLES[route.form]:
+                case = json.loads((CONFIG.parent / "mappings" / "samples" / f"{sample}.case.json").read_text("utf-8"))
+                fields = to_record(case, mappings.record(route.record)) if route.record else {}
+                record = CaseRecord("k", tenant.teryt, case["kind"], case, fields)
+                later = frozenset({"steps", "file", "parameters"})
+                missing = list(missing_names(options.model_dump(), scope_of(record, "k", "m"), later))
+                assert missing == [], f"{tenant.teryt} {route.connector} {sample}"
 
 
 def test_the_example_template_makes_xml_the_office_can_read():

@@ -17,7 +17,7 @@ _ALWAYS = (400, 401, 403, 429, 500, 503)
 _MEANING = {
     200: "As asked.", 201: "Kept and decided for the first time.", 304: "You have these octets (If-None-Match).",
     400: "A parameter is wrong.", 401: "No key, or not a valid one.", 403: "The key has not this scope.",
-    404: "Not there, or not yours.", 408: "The body did not arrive in time.", 409: "Said otherwise, or corrected since.",
+    404: "Not there, or not yours.", 408: "The body did not arrive in time.", 409: "Said otherwise or corrected since.",
     410: "The cursor is of a feed that is gone: begin again.", 413: "Too large.", 415: "Not a media type we take.",
     422: "Not for a mailbox of yours, or kept and rejected.", 429: "Too fast; see Retry-After.",
     500: "Our fault.", 503: "Not now; see Retry-After.",
