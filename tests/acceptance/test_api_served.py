@@ -12,9 +12,14 @@ import requests
 import typer
 
 from gateway.cli.api_keys import api_key
+from gateway.cli.migrate import migrate
 from gateway.cli.output import run_safely
 from gateway.simulate.epuap import Push
+from gateway.store.database import Store
+from gateway.store.schema import check_schema
+from schemas.errors import ConfigError
 from tests.builders import MAILBOX, TERYT, a_signed_document
+from tests.gateways import GATEWAY_TOML, write_config
 from tests.service import ROOT, serving
 
 
@@ -51,3 +56,18 @@ def test_a_pushed_document_is_fetched_and_acknowledged_at_another_process(tmp_pa
         log = service.log_file.read_text("utf-8", "replace")
         assert '"api_answered"' in log
         assert headers["Authorization"].rpartition("_")[2] not in log
+
+
+def test_migrating_makes_an_empty_production_database_ready(tmp_path: Path, database: Store, database_url: str):
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+        connection.exec_driver_sql("CREATE SCHEMA public")
+    write_config(tmp_path, gateway=f'database_url = "{database_url}"\n{GATEWAY_TOML}')
+    app = typer.Typer()
+    app.command("migrate")(migrate)
+    app.command("other")(lambda: None)
+    with pytest.raises(ConfigError, match="brama migrate"):
+        check_schema(database.engine)
+    for _ in range(2):
+        assert run_safely(app, ["migrate", "--config", str(tmp_path), "--json"]) == 0
+        check_schema(database.engine)
