@@ -12,6 +12,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from lxml import etree
 
 from gateway.signatures.reasons import Refusal
 
@@ -35,11 +36,13 @@ class Digest:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A signature method: family and hash."""
+    """A signature method: family and hash; for PSS the salt's length and the mask's hash where they differ from it."""
 
     family: Literal["rsa", "pss", "ecdsa", "dsa"]
     hash: hashes.HashAlgorithm
     weak: bool = False
+    salt_octets: int | None = None
+    mask_hash: hashes.HashAlgorithm | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,14 @@ METHODS = {
     "http://www.w3.org/2009/xmldsig11#dsa-sha256": Method("dsa", hashes.SHA256(), weak=True),
 }
 
+PSS_WITH_PARAMETERS = _MORE07 + "rsa-pss"
+PSS_PARAMETERS = f"{{{_MORE07}}}RSAPSSParams"
+_PSS_HASHES: dict[str, hashes.HashAlgorithm] = {
+    _ENC + "sha256": hashes.SHA256(),
+    _MORE + "sha384": hashes.SHA384(),
+    _ENC + "sha512": hashes.SHA512(),
+}
+
 CANONICALIZATIONS = {
     "http://www.w3.org/TR/2001/REC-xml-c14n-20010315": Canonicalization(False, False),
     "http://www.w3.org/TR/2001/REC-xml-c14n-20010315#WithComments": Canonicalization(False, True),
@@ -97,6 +108,24 @@ DEFAULT_CANONICALIZATION = Canonicalization(False, False)
 
 _CURVES = {"secp256r1": ec.SECP256R1(), "secp384r1": ec.SECP384R1(), "secp521r1": ec.SECP521R1()}
 CURVE_OIDS = {"1.2.840.10045.3.1.7": "secp256r1", "1.3.132.0.34": "secp384r1", "1.3.132.0.35": "secp521r1"}
+
+
+def pss(parameters: etree._Element | None) -> Method | None:
+    """RSASSA-PSS as its parameters say (RFC 9231, 2.3.9); None for any we do not know. All have SHA-256 as default."""
+    found: dict[str, str] = {}
+    mask_digest = _ENC + "sha256"
+    for child in () if parameters is None else parameters.iterchildren("{*}*"):
+        name = str(child.tag).rpartition("}")[2]
+        found[name] = child.get("Algorithm") or (child.text or "").strip()
+        for inner in child.iterchildren("{*}DigestMethod"):
+            mask_digest = inner.get("Algorithm", "")
+    main, mask = _PSS_HASHES.get(found.pop("DigestMethod", _ENC + "sha256")), _PSS_HASHES.get(mask_digest)
+    salt = found.pop("SaltLength", None)
+    known = found.pop("MaskGenerationFunction", _MORE07 + "MGF1") == _MORE07 + "MGF1"
+    known = known and found.pop("TrailerField", "1") == "1" and not found
+    if not known or main is None or mask is None or (salt is not None and not (salt.isdecimal() and int(salt) <= 512)):
+        return None
+    return Method("pss", main, salt_octets=None if salt is None else int(salt), mask_hash=mask)
 
 
 def curve(name: str) -> ec.EllipticCurve:
@@ -122,7 +151,8 @@ def verifies(method: Method, key: PublicKey, value: bytes, data: bytes) -> bool:
                 return False
             scheme: padding.AsymmetricPadding = padding.PKCS1v15()
             if method.family == "pss":
-                scheme = padding.PSS(padding.MGF1(method.hash), method.hash.digest_size)
+                salt = method.hash.digest_size if method.salt_octets is None else method.salt_octets
+                scheme = padding.PSS(padding.MGF1(method.mask_hash or method.hash), salt)
             key.verify(value, data, scheme, method.hash)
         elif isinstance(key, dsa.DSAPublicKey):
             if key.key_size > _MAX_DSA_BITS:

@@ -7,7 +7,17 @@ from dataclasses import dataclass, field
 from lxml import etree
 
 from gateway.signatures import transforms
-from gateway.signatures.algorithms import CANONICALIZATIONS, DIGESTS, METHODS, Canonicalization, Digest, Method
+from gateway.signatures.algorithms import (
+    CANONICALIZATIONS,
+    DIGESTS,
+    METHODS,
+    PSS_PARAMETERS,
+    PSS_WITH_PARAMETERS,
+    Canonicalization,
+    Digest,
+    Method,
+    pss,
+)
 from gateway.signatures.reasons import Refusal, reason
 from gateway.signatures.transforms import Step, decode
 from schemas.verification import Reason
@@ -143,7 +153,7 @@ def read(element: etree._Element, bounds: Bounds) -> Signature:
         signed_info=signed_info,
         canonicalization=CANONICALIZATIONS[c14n.get("Algorithm", "")],
         prefixes=transforms.inclusive_prefixes(c14n),
-        method=None if _has_elements(method) else METHODS.get(method.get("Algorithm", "")),
+        method=_method(method),
         method_name=str(method.get("Algorithm"))[:120],
         references=tuple(read_reference(item, bounds, notes) for item in references),
         value_element=value,
@@ -154,8 +164,14 @@ def read(element: etree._Element, bounds: Bounds) -> Signature:
     )
 
 
-def _has_elements(element: etree._Element) -> bool:
-    return any(isinstance(child.tag, str) for child in element)
+def _method(element: etree._Element) -> Method | None:
+    """The method, None when it is refused: unknown, or with parameters that are none of ours (HMACOutputLength)."""
+    children = [child for child in element if isinstance(child.tag, str)]
+    if element.get("Algorithm") == PSS_WITH_PARAMETERS:
+        if len(children) > 1 or (children and children[0].tag != PSS_PARAMETERS):
+            return None
+        return pss(children[0] if children else None)
+    return None if children else METHODS.get(element.get("Algorithm", ""))
 
 
 def plain_text(element: etree._Element, notes: list[Reason] | None = None) -> str:

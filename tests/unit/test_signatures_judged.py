@@ -5,17 +5,23 @@ Where it is not, the case is listed here with the reason, and xmlsec1 sides with
 
 from __future__ import annotations
 
+import base64
 import functools
 import random
+import re
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from gateway.signatures import TrustPolicy, verify
+from gateway.simulate import pki, xmlsign
 from schemas.verification import Crypto, Verification
 from tests import corpus, reference
 from tests.judges import jdk, xmlsec
 from tests.mutations import mutate
+from tests.signing import sign
 
 MUTATIONS = 2500
 REFUSED = {  # what the JDK takes and we refuse
@@ -83,6 +89,45 @@ def test_after_any_small_change_we_find_intact_exactly_what_the_jdk_finds_intact
                 refused = {(item.code, item.facts.get("what")) for item in own.reasons}
                 assert own.crypto is Crypto.UNSUPPORTED, (name, document)
                 assert refused & REFUSED, (name, document)
+
+
+@pytest.mark.parametrize(
+    ("main", "mask", "salt"),
+    [("sha256", "sha256", 32), ("sha512", "sha512", 20), ("sha384", "sha384", None)],
+)
+def test_pss_with_its_parameters_written_out_is_judged_alike(main: str, mask: str, salt: int | None) -> None:
+    document = _pss(main, mask, salt)
+    (verdict,) = ours(document).signatures
+    assert verdict.crypto is Crypto.INTACT
+    assert jdk.judge([document])[0][0].verdict == "intact"
+    broken = document.replace(b"<b Id='part'>x", b"<b Id='part'>y")
+    assert ours(broken).signatures[0].crypto is Crypto.BROKEN
+
+
+def _pss(main: str, mask: str, salt: int | None) -> bytes:
+    """An honest signature whose method is written with RSAPSSParams."""
+    more, uris = "http://www.w3.org/2007/05/xmldsig-more#", {
+        "sha256": "http://www.w3.org/2001/04/xmlenc#sha256",
+        "sha384": "http://www.w3.org/2001/04/xmldsig-more#sha384",
+        "sha512": "http://www.w3.org/2001/04/xmlenc#sha512",
+    }  # fmt: skip
+    algorithms = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}
+    length = "" if salt is None else f"<p:SaltLength>{salt}</p:SaltLength>"
+    parameters = (
+        f'<p:RSAPSSParams xmlns:p="{more}"><ds:DigestMethod Algorithm="{uris[main]}"/><p:MaskGenerationFunction '
+        f'Algorithm="{more}MGF1"><ds:DigestMethod Algorithm="{uris[mask]}"/></p:MaskGenerationFunction>{length}'
+        "</p:RSAPSSParams>"
+    )
+    plain = sign(corpus.DOCUMENTS["plain"]).decode()
+    method = f'<ds:SignatureMethod Algorithm="{xmlsign.RSA_SHA256}"/>'
+    written = plain.replace(method, f'<ds:SignatureMethod Algorithm="{more}rsa-pss">{parameters}</ds:SignatureMethod>')
+    signed_info = xmlsign.canonical(xmlsign._find(written.encode(), "sig")[0], xmlsign.EXC_C14N)
+    key = pki.shared().trusted_profile.key
+    assert isinstance(key, rsa.RSAPrivateKey)
+    octets = algorithms[main].digest_size if salt is None else salt
+    value = key.sign(signed_info, padding.PSS(padding.MGF1(algorithms[mask]), octets), algorithms[main])
+    shown = base64.b64encode(value).decode()
+    return re.sub("<ds:SignatureValue>[^<]*<", f"<ds:SignatureValue>{shown}<", written).encode()
 
 
 def _signed_info(document: bytes) -> bytes:
