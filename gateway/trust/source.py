@@ -10,9 +10,10 @@ import contextlib
 import functools
 import itertools
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -53,14 +54,24 @@ class Gathered:
     problems: tuple[Reason, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """One question: as of when, how young an answer must be, and until when (monotonic) anybody may be asked."""
+
+    at: datetime
+    newer: datetime | None
+    until: float
+
+
 @dataclass
 class RevocationSource:
-    """`client` None: offline, only bundles and what is cached."""
+    """`client` None: offline, only bundles and what is cached. `longest_s`: for all requests of one chain together."""
 
     client: Client | None = None
     cache: EvidenceCache = field(default_factory=EvidenceCache)
     bundle: RevocationEvidence = field(default_factory=RevocationEvidence)
     keeping: Keeping = field(default_factory=Keeping)
+    longest_s: float = 15.0
     _failed: dict[str, datetime] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -70,9 +81,10 @@ class RevocationSource:
         Args: at: now. newer_than: cached OCSP answers about the signer older than this are asked for again.
         """
         evidence, problems = _relevant(self.bundle, chain), []
+        until = time.monotonic() + self.longest_s
         for number, (certificate, issuer) in enumerate(itertools.pairwise(chain.certificates)):
             wanted = newer_than if number == 0 else None
-            for found in self._about(chain, certificate, issuer, at, wanted):
+            for found in self._about(chain, certificate, issuer, _Asking(at, wanted, until)):
                 if isinstance(found, Reason):
                     problems.append(found)
                 else:
@@ -85,34 +97,33 @@ class RevocationSource:
         chain: Chain,
         certificate: x509.Certificate,
         issuer: x509.Certificate,
-        at: datetime,
-        newer: datetime | None,
+        asking: _Asking,
     ) -> Iterator[RevocationEvidence | Reason]:
         """OCSP first, it is small and young; then lists. The caller stops at the first evidence."""
-        request = _request(certificate, issuer)
+        request, any_age = _request(certificate, issuer), replace(asking, newer=None)
+
+        def about(got: bytes, request: bytes) -> Answer | None:
+            return _authentic(chain, certificate, _as_evidence(got, request))
+
         for url in _responders(certificate):
-            yield self._one(
-                url, request, at, newer, lambda got: _authentic(chain, certificate, RevocationEvidence(ocsps=(got,)))
-            )
+            yield self._one(url, request, asking, lambda got: about(got, request))
         for url in _lists(certificate):
-            yield self._one(
-                url, b"", at, None, lambda got: _authentic(chain, certificate, RevocationEvidence(crls=(got,)))
-            )
+            yield self._one(url, b"", any_age, lambda got: about(got, b""))
 
     def _one(
         self,
         url: str,
         request: bytes,
-        at: datetime,
-        newer: datetime | None,
+        asking: _Asking,
         authentic: Callable[[bytes], Answer | None],
     ) -> RevocationEvidence | Reason:
+        at, newer = asking.at, asking.newer
         asked = url.encode() + b"\n" + request
         kept = self.cache.get(asked, at)
         if kept is not None and kept.fresh_until > at and (newer is None or kept.fetched_at >= newer):
             return _as_evidence(kept.data, request)
         try:
-            data = _der(self._fetch(url, request, at))
+            data = _der(self._fetch(url, request, asking))
         except TrustError as error:
             if kept is not None:
                 return _as_evidence(kept.data, request)
@@ -123,9 +134,12 @@ class RevocationSource:
         self.cache.put(asked, self._kept(answer, data, at))
         return _as_evidence(data, request)
 
-    def _fetch(self, url: str, request: bytes, at: datetime) -> bytes:
+    def _fetch(self, url: str, request: bytes, asking: _Asking) -> bytes:
+        at = asking.at
         if self.client is None:
             raise TrustError("trust.fetch_offline", host=_host(url))
+        if time.monotonic() > asking.until:  # others took all the time there is; this one is not to blame
+            raise TrustError("trust.fetch_no_time", host=_host(url))
         with self._lock:
             if self._failed.get(url, at) > at:
                 raise TrustError("trust.fetch_failed_lately", host=_host(url))
