@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +13,7 @@ from rich.text import Text
 
 from gateway.cli.documents import AsJson, ConfigFolder, OneFile, load_forms, load_mappings
 from gateway.cli.output import Exit, err, leave, out, say, show_json
+from schemas.errors import FormError
 
 forms = typer.Typer(no_args_is_help=True, help="Wzory formularzy: wykaz, dodawanie, sprawdzanie, szkice odwzorowań.")
 
@@ -147,16 +148,24 @@ def forms_sample(
     seed: Annotated[int, typer.Option("--seed", help="To samo ziarno daje ten sam dokument.")] = 1,
     minimal: Annotated[bool, typer.Option("--minimal", help="Tylko pola obowiązkowe.")] = False,
     broken: Annotated[str | None, typer.Option("--broken", help="Kod sprawdzenia, które ma nie przejść.")] = None,
+    signed: Annotated[
+        Path | None,
+        typer.Option(
+            "--signed",
+            file_okay=False,
+            metavar="FOLDER",
+            help="Podpisz jak podpisem zaufanym, kluczami próbnymi z folderu (powstają za pierwszym razem).",
+        ),
+    ] = None,
     file: Out = None,
     config: ConfigFolder = None,
 ) -> None:
-    """Utwórz zmyślony, poprawny dokument wzoru (bez podpisu)."""
+    """Utwórz zmyślony, poprawny dokument wzoru; bez --signed niepodpisany."""
     from gateway import forms_admin
 
-    made = forms_admin.sample(
-        load_forms(config), load_mappings(config), name, seed=seed, full=not minimal, broken=broken
-    )
-    _write(made, file)
+    mappings = load_mappings(config)
+    made = forms_admin.sample(load_forms(config), mappings, name, seed=seed, full=not minimal, broken=broken)
+    _write(made if signed is None else _signed(made, signed, mappings, seed), file)
 
 
 def show(
@@ -190,6 +199,31 @@ def _services(rows: list[Any], json_: bool) -> None:
         marks = (row.recognised, row.validated, row.checked, row.mapped, row.rendered)
         table.add_row(row.service.name_pl, row.service.evidence, *("✓" if mark else "—" for mark in marks))
     out.print(table)
+
+
+def _signed(document: bytes, folder: Path, mappings: Any, seed: int) -> bytes:
+    """Signed by its own taxpayer where the form names one, else by anybody; `folder` holds the test keys."""
+    from gateway import mapper
+    from gateway.simulate.citizens import person, sign_trusted_profile
+
+    signer, pki = person(seed), _test_keys(folder)
+    who = mapper.apply(document, mappings, mapper.MessageFacts()).taxpayer
+    if who is not None and who.pesel and who.surname and who.first_name:
+        signer = replace(signer, first_name=who.first_name, surname=who.surname, pesel=who.pesel,
+                         birth_date=who.birth_date or signer.birth_date)  # fmt: skip
+    return sign_trusted_profile(document, signer, pki)
+
+
+def _test_keys(folder: Path) -> Any:
+    """The keys of this folder, made when it is empty; what somebody else put there is never written over."""
+    from gateway.simulate.pki import Pki
+
+    if not folder.is_dir() or not any(folder.iterdir()):
+        Pki.create().save(folder)
+    try:
+        return Pki.load(folder)
+    except FileNotFoundError as error:
+        raise FormError("form.test_keys_incomplete", folder=str(folder)) from error
 
 
 def _write(content: bytes, file: Path | None) -> None:

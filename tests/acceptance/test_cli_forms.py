@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tomllib
 
+import pytest
+
 from tests.builders import a_signed_document
 from tests.program import FINE, NO, USAGE
 
@@ -83,3 +85,28 @@ def test_a_document_is_shown_as_a_person_reads_it(brama, tmp_path):
     brama("show", tmp_path / "dn1.xml", "--html", tmp_path / "dn1.html")
     page = (tmp_path / "dn1.html").read_text("utf-8")
     assert '<html lang="pl"' in page
+
+
+@pytest.mark.parametrize("name", ["DN-1", "DT-1", "STAN-ROZLICZEN", "PISMO-OGOLNE:4566"])
+def test_a_sample_signed_with_the_test_keys_is_trusted_and_valid(brama, tmp_path, name):
+    file, keys = tmp_path / "wniosek.xml", tmp_path / "klucze"
+    brama("forms", "sample", name, "--signed", keys, "--out", file)
+
+    verdict = brama.json("verify", "--trust", keys / "trust.toml", file)
+    assert verdict["signatures"][0]["signer"]["kind"] == "trusted_profile"
+    assert brama.json("validate", file)["valid"]
+
+
+def test_test_keys_are_used_again_and_never_written_over_somebody_elses(brama, tmp_path):
+    keys = tmp_path / "klucze"
+    for number in (1, 2):
+        brama("forms", "sample", "DN-1", "--signed", keys, "--out", tmp_path / f"{number}.xml")
+        brama("verify", "--trust", keys / "trust.toml", tmp_path / f"{number}.xml")
+    brama("verify", "--trust", keys / "trust.toml", tmp_path / "1.xml")
+    (keys / "root.key").unlink()
+    before = {path.name: path.read_bytes() for path in keys.iterdir()}
+
+    refused = brama("forms", "sample", "DN-1", "--signed", keys, expect=USAGE)
+
+    assert "form.test_keys_incomplete" in refused
+    assert {path.name: path.read_bytes() for path in keys.iterdir()} == before
