@@ -47,17 +47,17 @@ def default_folder() -> Path:
 
 
 @contextmanager
-def embedded(folder: Path, environment: str = "test") -> Iterator[str]:
+def embedded(folder: Path, environment: str = "test", within_s: float = START_WITHIN_S) -> Iterator[str]:
     """Run the embedded PostgreSQL on `folder` and yield its address (postgresql://…, database `brama`).
 
     Raises: ConfigError: in production, under root's home, or where the path is too long for a socket.
-            StoreUnavailable: it did not start within a minute.
+            StoreUnavailable `store.embedded_not_started`: it, or the one somebody else owns, was not there in time.
     """
     refuse(folder, environment, as_root=os.geteuid() == 0)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "owner.lock").open("w") as lock:
         if not _owned(lock.fileno()):
-            yield _wait_for(folder / _DATA)
+            yield _wait_for(folder / _DATA, within_s)
             return
         for opened in opened_folders(folder / _DATA):
             log.warning("folder_opened_for_postgres", folder=str(opened))
@@ -166,11 +166,11 @@ def _forget(data: Path) -> None:
             server.global_process_id_list.get_and_remove(os.getpid())
 
 
-def _wait_for(data: Path) -> str:
+def _wait_for(data: Path, within_s: float) -> str:
     """Somebody else owns the server: wait until it answers, and give its address."""
     address = f"postgresql://postgres:@/{DATABASE}?host={data}"
     engine = create_engine(make_url(address).set(drivername="postgresql+psycopg"))
-    deadline = time.monotonic() + START_WITHIN_S
+    deadline = time.monotonic() + within_s
     try:
         while True:
             try:

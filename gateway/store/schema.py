@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from importlib import resources
 
+import psycopg
 from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.runtime.migration import MigrationContext
@@ -33,8 +34,9 @@ def migrate(engine: Engine) -> None:
             command.upgrade(alembic, "head")
     except OperationalError as error:
         raise StoreUnavailable(reason=type(error.orig).__name__) from error
-    except DBAPIError as error:
-        raise StoreUnavailable("store.migration_failed", reason=type(error.orig).__name__) from error
+    except (DBAPIError, psycopg.Error) as error:  # migrations in plain SQL go past SQLAlchemy
+        reason = type(getattr(error, "orig", error)).__name__
+        raise StoreUnavailable("store.migration_failed", reason=reason) from error
 
 
 def check_schema(engine: Engine) -> None:

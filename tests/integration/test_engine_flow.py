@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from connectors.rehearsal import Behaviour
-from tests.builders import a_signed_document
-from tests.gateways import Gateway
+from gateway import operations
+from gateway.app import make_tools
+from schemas.errors import ConnectorError, ReceiptError
+from tests.builders import TERYT, a_signed_document, an_envelope
+from tests.gateways import Gateway, write_config
 
 
 def test_a_valid_return_is_accepted_mapped_and_delivered_once(gateway: Gateway) -> None:
@@ -40,3 +47,31 @@ def test_a_tampered_document_is_kept_and_rejected_without_a_delivery(gateway: Ga
         "closed",
     )
     assert gateway.deliveries(submission) == []
+
+
+def test_a_form_without_a_route_is_held_until_there_is_one(gateway: Gateway) -> None:
+    config = gateway.tools.config
+    tenants = {teryt: tenant.model_copy(update={"route": ()}) for teryt, tenant in config.tenants.items()}
+    lost = gateway.with_tools(config=config.model_copy(update={"tenants": tenants}))
+    submission = lost.receive()
+    lost.work_until_quiet()
+    assert (lost.load(submission).state, lost.load(submission).reason) == ("held", "delivery.no_route")
+
+    operations.release(gateway.tools.store, submission.id, actor="a.kowalska", reason="trasa dodana")
+    gateway.work_until_quiet()
+    assert gateway.states(submission) == ["delivered"]
+
+
+def test_without_a_seal_no_receipt_of_ours_can_be_issued(gateway: Gateway, tmp_path: Path) -> None:
+    folder = write_config(tmp_path, gateway='environment = "test"\ntrust = "pki/trust.toml"\n')
+    unsealed = make_tools(folder, gateway.tools.store)
+    with pytest.raises(ReceiptError) as refused:
+        gateway.with_tools(seal=unsealed.seal).answer(an_envelope())
+    assert refused.value.code == "receipt.no_seal"
+
+
+def test_a_connector_that_no_file_describes_is_named(gateway: Gateway) -> None:
+    with pytest.raises(ConnectorError) as refused:
+        gateway.tools.offices.get(TERYT, "nothing")
+    assert refused.value.code == "connector.not_configured"
+    assert gateway.tools.offices.get(TERYT, "rehearsal") is gateway.tools.offices.get(TERYT, "rehearsal")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import importlib
 import pkgutil
 import shutil
@@ -163,3 +164,30 @@ def test_commits_reach_the_disk_also_where_the_server_is_set_to_hurry(database: 
     database.engine.dispose()
     with database.begin() as transaction:
         assert transaction.execute(text("SHOW synchronous_commit")).scalar_one() == "on"
+
+
+def test_a_database_with_foreign_tables_in_the_way_is_not_migrated_halfway(postgres: str) -> None:
+    base = Store(postgres)
+    with base.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("CREATE DATABASE in_the_way"))
+    base.close()
+    other = Store(make_url(postgres).set(database="in_the_way").render_as_string(hide_password=False))
+    with other.begin() as transaction:
+        transaction.execute(text("CREATE TABLE submission (id int)"))
+
+    with pytest.raises(StoreUnavailable) as refused:
+        migrate(other.engine)
+
+    assert refused.value.code == "store.migration_failed"
+    with other.begin() as transaction:
+        names = transaction.execute(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")).scalars().all()
+    assert names == ["submission"]
+    other.close()
+
+
+def test_a_guest_whose_owner_never_answers_gives_up_with_a_code(tmp_path: Path) -> None:
+    with (tmp_path / "owner.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(StoreUnavailable) as refused, embedded(tmp_path, within_s=0.3):
+            pass
+    assert refused.value.code == "store.embedded_not_started"
