@@ -22,6 +22,7 @@ from gateway.formdata.closure import Closure, compiled, gather
 from gateway.formdata.model import ElementModel, root_of
 from schemas.errors import FormError
 from schemas.finding import FormInfo, Severity
+from schemas.ids import sha256
 
 CATALOGUE = "catalogue.toml"
 STATUSES = ("official", "reconstructed")
@@ -30,6 +31,7 @@ _FORM_KEYS = frozenset(
      "kind", "legal_basis", "valid_from", "valid_to", "checks", "test_host", "wrapper", "note"}
 )  # fmt: skip
 _LIBRARY_KEYS = frozenset({"namespace", "file", "status", "source", "sha256", "urls", "note"})
+_FILE_KEYS = frozenset({"file", "sha256"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +71,16 @@ class _Compiled:
 class Forms:
     """All known forms, and the schema of each."""
 
-    def __init__(self, forms: Mapping[str, Form], libraries: Mapping[str, Path], folders: tuple[Path, ...]) -> None:
+    def __init__(
+        self,
+        forms: Mapping[str, Form],
+        libraries: Mapping[str, Path],
+        folders: tuple[Path, ...],
+        digests: Mapping[Path, str],
+    ) -> None:
         self._forms = dict(forms)
         self._libraries = dict(libraries)
+        self._digests = dict(digests)
         self._folders = folders
         self._compiled: dict[str, _Compiled] = {namespace: _Compiled() for namespace in self._forms}
 
@@ -84,14 +93,16 @@ class Forms:
         """
         forms: dict[str, Form] = {}
         libraries: dict[str, Path] = {}
+        digests: dict[Path, str] = {}
         every = tuple(path.resolve() for path in (resources.folder("xsd"), *(folders or ())))
         for folder in every:
             found = _read_catalogue(folder)
             libraries |= found.libraries
             forms |= found.forms
+            digests |= found.digests
         if production:
             forms = {key: form for key, form in forms.items() if not form.test_host}
-        return cls(forms, libraries, every)
+        return cls(forms, libraries, every, digests)
 
     def __iter__(self) -> Iterator[Form]:
         return iter(sorted(self._forms.values(), key=lambda form: (form.info.code, form.namespace)))
@@ -145,6 +156,16 @@ class Forms:
         """Folders of the catalogues, the packaged one first."""
         return self._folders
 
+    def changed(self, namespace: str) -> tuple[Path, ...]:
+        """Files of the form's schema that are not, octet for octet, what the catalogue's digests say; each is read."""
+        files = self.closure(namespace).files
+        return tuple(path for path in files if self._digests.get(path) not in (None, sha256(path.read_bytes())))
+
+    @property
+    def digests(self) -> Mapping[Path, str]:
+        """SHA-256 (hex) by file, as the catalogues state it."""
+        return self._digests
+
     def lookup(self, name: str) -> Path | None:
         """A library schema by namespace or by the URL that official files use for it."""
         return self._libraries.get(name)
@@ -154,6 +175,7 @@ class Forms:
 class _Found:
     forms: dict[str, Form]
     libraries: dict[str, Path]
+    digests: dict[Path, str]
 
 
 def _read_catalogue(folder: Path) -> _Found:
@@ -162,14 +184,18 @@ def _read_catalogue(folder: Path) -> _Found:
         table = tomllib.loads(path.read_text("utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise FormError("form.catalogue_unreadable", file=str(path), reason=str(error)[:200]) from error
-    _only({"form", "library"}, table, path, "-")
+    _only({"form", "library", "file"}, table, path, "-")
     forms = [_form(entry, folder, path) for entry in table.get("form", [])]
     libraries: dict[str, Path] = {}
     for entry in table.get("library", []):
         _only(_LIBRARY_KEYS, entry, path, str(entry.get("namespace", "?")))
         file = _existing(folder, entry, path)
         libraries |= dict.fromkeys([entry["namespace"], *entry.get("urls", [])], file)
-    return _Found({form.namespace: form for form in forms}, libraries)
+    for entry in table.get("file", []):
+        _only(_FILE_KEYS, entry, path, str(entry.get("file", "?")))
+    every = [entry for kind in ("form", "library", "file") for entry in table.get(kind, [])]
+    digests = {_existing(folder, entry, path): entry["sha256"] for entry in every if {"file", "sha256"} <= set(entry)}
+    return _Found({form.namespace: form for form in forms}, libraries, digests)
 
 
 def _form(entry: dict[str, Any], folder: Path, path: Path) -> Form:
@@ -204,7 +230,9 @@ def _form(entry: dict[str, Any], folder: Path, path: Path) -> Form:
 def _existing(folder: Path, entry: dict[str, Any], path: Path) -> Path:
     file: Path = (folder / entry["file"]).resolve()
     if not file.is_relative_to(folder) or not file.is_file():
-        raise FormError("form.file_missing", file=str(path), entry=entry["namespace"], missing=entry["file"])
+        raise FormError(
+            "form.file_missing", file=str(path), entry=entry.get("namespace", "file"), missing=entry["file"]
+        )
     return file
 
 

@@ -96,7 +96,9 @@ def show(forms: Forms, mappings: Mappings, name: str) -> dict[str, Any]:
     table = mappings.get(form.namespace)
     shown: dict[str, Any] = {
         **form.info.to_json(), "kind": form.kind, "strict": form.strict, "signature": form.signature,
-        "source": form.source, "legal_basis": form.legal_basis, "files": [], "leaves": [], "targets": [],
+        "source": form.source, "legal_basis": form.legal_basis, "sha256": form.sha256 or "unknown",
+        "valid_from": str(form.valid_from or "unknown"), "valid_to": str(form.valid_to or "unknown"),
+        "files": [], "leaves": [], "targets": [],
     }  # fmt: skip
     if form.file is not None:
         shown["files"] = [str(path) for path in forms.closure(form.namespace).files]
@@ -184,6 +186,7 @@ def _checked(form: Form, forms: Forms, mappings: Mappings, folders: tuple[Path, 
         if form.file is not None:
             with forms.schema(form.namespace):
                 compiled = True
+            problems += [_told("form.digest_differs", path.name) for path in forms.changed(form.namespace)]
         elif not form.test_host:
             problems.append("form.no_schema")
         table = mappings.get(form.namespace)

@@ -75,6 +75,7 @@ def add(source: Path, folder: Path, details: Details, forms: Libraries, *, today
     written = [_copy(path, target / path.name) for path in (*own, *([style] if style.is_file() else []))]
     digest = sha256(entry.read_bytes())
     _enter(folder, namespace, f"{target.name}/{entry.name}", digest, details, today)
+    _enter_parts(folder, [path for path in written if path.name != entry.name])
     return Added(namespace, target / entry.name, digest, tuple(written))
 
 
@@ -110,6 +111,14 @@ def _enter(folder: Path, namespace: str, file: str, digest: str, details: Detail
     catalogue = folder / "catalogue.toml"
     before = catalogue.read_text("utf-8").rstrip() + "\n\n" if catalogue.is_file() else ""
     catalogue.write_text(before + "[[form]]\n" + "\n".join(lines) + "\n", "utf-8")
+
+
+def _enter_parts(folder: Path, files: list[Path]) -> None:
+    """Digests of what came along with the schema: what it includes, its stylesheet."""
+    with (folder / "catalogue.toml").open("a", encoding="utf-8") as catalogue:
+        for path in files:
+            name = path.relative_to(folder).as_posix()
+            catalogue.write(f'\n[[file]]\nfile = {_toml(name)}\nsha256 = "{sha256(path.read_bytes())}"\n')
 
 
 def _toml(value: str | bool) -> str:

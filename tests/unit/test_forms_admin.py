@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway import forms_admin, mapper, validate
+from gateway import forms_admin, mapper, resources, validate
 from gateway.formdata.breaking import BREAKABLE
 from gateway.forms import Forms
 from gateway.forms_admin import Details
@@ -16,6 +16,7 @@ from gateway.mapper import Mappings, MessageFacts
 from gateway.services import services
 from gateway.simulate import documents
 from schemas.errors import ConfigError, FormError
+from schemas.ids import sha256
 from tests import reference
 
 FORMS = Forms.load()
@@ -148,6 +149,31 @@ def test_an_official_schema_is_added_byte_for_byte_and_used_at_once(official, tm
     result = validate.check(document, forms)
     assert result.form is not None
     assert (result.form.code, result.findings) == ("PROBA", ())
+
+
+def test_a_file_changed_after_it_was_added_fails_the_check(official, tmp_path):
+    added = forms_admin.add(FORMS, official, tmp_path / "own", DETAILS, today=date(2026, 2, 1))
+    (before,) = forms_admin.check(Forms.load([tmp_path / "own"]), MAPPINGS, only=NEW)
+    added.file.write_bytes(added.file.read_bytes() + b"\n")
+    (after,) = forms_admin.check(Forms.load([tmp_path / "own"]), MAPPINGS, only=NEW)
+
+    found = [problem for problem in after.problems if problem not in before.problems]
+    assert found == ["form.digest_differs: schemat.xsd"]
+
+
+def test_every_file_we_ship_has_its_true_digest_in_the_catalogue():
+    folder = resources.folder("xsd")
+    shipped = {path for path in folder.rglob("*") if path.is_file() and path.name != "catalogue.toml"}
+
+    assert shipped == set(FORMS.digests)
+    wrong = [path.name for path, digest in FORMS.digests.items() if sha256(path.read_bytes()) != digest]
+    assert wrong == [], "run docs/make_digests.py, if the change is meant"
+
+
+def test_a_form_says_since_when_it_is_in_force_or_that_nobody_knows():
+    known, unknown = (forms_admin.show(FORMS, MAPPINGS, name) for name in ("DN-1", "DT-1"))
+    assert (known["valid_from"], known["valid_to"]) == ("2019-07-01", "unknown")
+    assert unknown["valid_from"] == "unknown"
 
 
 def test_a_second_addition_goes_beside_the_first_and_the_same_one_is_refused(official, tmp_path):
