@@ -60,6 +60,11 @@ class Client:
             cursor = {"cursor": page["cursor"]}
 
 
+def secret_of(key: str) -> str:
+    """The half of a key that the database must not know; it may hold underscores itself."""
+    return key.split("_", 2)[2]
+
+
 def a_key(gateway: Gateway, tenant: str = TERYT, scopes: tuple[Scope, ...] = EVERYTHING, **more: Any) -> str:
     """A fresh key, as its holder knows it."""
     store, config = gateway.tools.store, gateway.tools.config

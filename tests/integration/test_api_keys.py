@@ -16,7 +16,7 @@ from gateway.cli.output import run_safely
 from gateway.operations import api_keys
 from schemas.api import Scope
 from schemas.errors import ApiRefused, OperationRefused
-from tests.apis import a_key
+from tests.apis import a_key, secret_of
 from tests.builders import TERYT
 from tests.gateways import GATEWAY_TOML, Gateway, write_config
 
@@ -34,7 +34,7 @@ def test_a_key_opens_its_own_gmina_with_its_scopes(gateway: Gateway):
 
 def test_the_database_holds_no_key(gateway: Gateway):
     key = a_key(gateway)
-    secret = key.rpartition("_")[2]
+    secret = secret_of(key)
     with gateway.tools.store.begin() as transaction:
         rows = str(transaction.execute(text("SELECT k::text FROM api_key k")).scalars().all())
     assert key.split("_")[1] in rows

@@ -209,10 +209,11 @@ def test_the_example_template_makes_xml_the_office_can_read():
     assert root.findtext("pliki/plik") == "wniosek <1>.xml"
 
 
-@pytest.mark.parametrize("listed", files("forms/data/partner_gminy_terc.json"))
-def test_the_codes_are_the_official_ones(listed: Path):
-    given = {entry["terc"]: entry["name"] for entry in json.loads(listed.read_text("utf-8"))}
-    assert {teryt: tenant.name.partition(" ")[2] for teryt, tenant in load(CONFIG).tenants.items()} == given
+if LISTED := files("forms/data/partner_gminy_terc.json"):
+
+    def test_the_codes_are_the_official_ones():
+        given = {entry["terc"]: entry["name"] for entry in json.loads(LISTED[0].read_text("utf-8"))}
+        assert {teryt: tenant.name.partition(" ")[2] for teryt, tenant in load(CONFIG).tenants.items()} == given
 
 
 def test_the_gateway_file_names_no_key_that_the_full_example_does_not_have():
