@@ -318,18 +318,18 @@ def test_a_key_without_the_scope_is_refused_before_anything_is_looked_up(gateway
 
 
 def test_a_key_that_is_too_fast_waits_and_others_do_not(gateway: Gateway):
-    with serving(gateway, rate_per_s=0.5, burst=2) as base:
+    with serving(gateway, rate_per_s=0.05, burst=2) as base:
         fast, other = Client(base, a_key(gateway)), Client(base, a_key(gateway))
         answers = [fast.get("/cases") for _ in range(3)]
         assert [answer.status_code for answer in answers] == [200, 200, 429]
         assert code(answers[-1]) == (429, "api.too_many")
-        assert 1 <= int(answers[-1].headers["Retry-After"]) <= 2
+        assert 1 <= int(answers[-1].headers["Retry-After"]) <= 20
         assert other.get("/cases").status_code == 200
 
 
 def test_who_keeps_guessing_keys_is_stopped(client: Client):
     stranger = Client(client.base, "brama_" + "0" * 16 + "_" + "A" * 43)
-    statuses = [stranger.get("/cases").status_code for _ in range(22)]
+    statuses = [stranger.get("/cases").status_code for _ in range(60)]
     assert statuses[0] == 401
     assert statuses[-1] == 429
 
