@@ -4,6 +4,7 @@
     finish    the same from "verify" on, for a submission whose process died before it was decided
     process   signed content → case → deliveries, one commit
     deliver   one try at one delivery (see deliver.py)
+    answer    one step of an answer to a citizen: ask, draft, sign (see reply.py)
     send      one try at one message of the outbox (see outbox/send.py)
 Each step returns a value; nothing is decided by exceptions. Repeating any of them is harmless.
 """
@@ -18,7 +19,7 @@ from uuid import UUID
 import structlog
 
 from gateway import deliver as delivering
-from gateway import intake, policy, schedule
+from gateway import intake, policy, reply, schedule
 from gateway.clock import WARSAW
 from gateway.crashpoint import crashpoint
 from gateway.outbox import receipts
@@ -178,12 +179,17 @@ def deliver(delivery_id: UUID, tools: Tools) -> None:
     delivering.attempt(delivery_id, tools)
 
 
+def answer(answer_id: UUID, tools: Tools) -> None:
+    """In a worker: one step of one answer to a citizen, if it is due and nobody else's."""
+    reply.work(answer_id, tools)
+
+
 def send(message_id: UUID, tools: Tools) -> None:
     """In a worker: one try at one message of the outbox, if it is due and nobody else's."""
     sending.attempt(message_id, tools)
 
 
-STEPS = {jobs.PROCESS: process, jobs.DELIVER: deliver, jobs.SEND: send}  # what a wake-up asks for
+STEPS = {jobs.PROCESS: process, jobs.DELIVER: deliver, jobs.ANSWER: answer, jobs.SEND: send}  # what a wake-up asks for
 
 
 def map_again(submission: Submission, tools: Tools) -> Case:
@@ -211,6 +217,7 @@ def _map_and_schedule(submission: Submission, tools: Tools) -> None:
         if held_for is None:
             submissions.move(transaction, submission.id, SubmissionState.PROCESSED)
             events.append(transaction, submission.id, "processed", kind=case.kind)
+            reply.begin(transaction, submission, case, tools)
         else:
             submissions.move(transaction, submission.id, SubmissionState.HELD, held_for)
             events.append(transaction, submission.id, "held", code=held_for)

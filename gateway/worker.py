@@ -105,6 +105,10 @@ def _app(tools: Tools) -> App:
     def deliver(id: str) -> None:
         _guarded(flow.deliver, UUID(id), tools)
 
+    @app.task(name=jobs.ANSWER, queue=jobs.QUEUE)
+    def answer(id: str) -> None:
+        _guarded(flow.answer, UUID(id), tools)
+
     @app.task(name=jobs.SEND, queue=jobs.QUEUE)
     def send(id: str) -> None:
         _guarded(flow.send, UUID(id), tools)

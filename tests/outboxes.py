@@ -2,28 +2,50 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shutil
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import requests
 from sqlalchemy import text
 
+from gateway import resources
 from gateway.app import make_tools
 from gateway.config import load as load_config
 from gateway.receipts.digests import canonical_sha256
+from gateway.simulate.ledger import Ledger, queries
 from gateway.simulate.offices.client import Office
-from gateway.simulate.pki import UPO_PASSWORD
 from gateway.store import outbox
 from gateway.store.database import Store
 from schemas.ids import sha256
 from schemas.outgoing import Message, MessageKind, MessageState
 from schemas.submission import Submission
-from tests.builders import MAILBOX, TERYT, a_signed_document, pki
+from tests.builders import MAILBOX, TERYT, a_signed_document
 from tests.gateways import GATEWAY_TOML, Gateway, write_config
 
 CITIZEN_BOX = "/testowykonto/domyslna"
+LEDGER = """
+[connector.{name}]
+kind = "sql"
+url = "file:ledger-url"
+table = "przekazania"
+repeat = "safe"
+[connector.{name}.queries]
+dues = '''
+{select}
+'''
+"""
+ANSWERS = """
+[answers]
+services = ["settlement_query", "arrears_certificate_application"]
+office = "urzad/office.toml"
+ledgers = ["tax", "waste"]
+kind = "{kind}"
+approve_all = {approve_all}
+"""
 EPUAP_TOML = """
 [epuap]
 pull_url = "{url}/pk_external_ws/services/pull"
@@ -59,6 +81,28 @@ def configure(
 def answering(store: Store, folder: Path) -> Correspondent:
     """A gateway on a configuration made by `configure`."""
     return Correspondent(make_tools(load_config(folder), store))
+
+
+def a_town(
+    store: Store, office: Office, ledger: Ledger, folder: Path, kind: str = "nadaj", *, approve_all: bool = False
+) -> Correspondent:
+    """A gateway that answers citizens from two ledgers, which live in one table."""
+    (folder / "urzad").mkdir()
+    shutil.copy(resources.folder("templates") / "answers" / "office.example.toml", folder / "urzad" / "office.toml")
+    (folder / "ledger-url").write_text(ledger.url, "utf-8")
+    connectors = "".join(LEDGER.format(name=name, select=queries(name)["dues"]) for name in ("tax", "waste"))
+    own = ANSWERS.format(kind=kind, approve_all=str(approve_all).lower())
+    return answering(store, configure(folder, office, more=connectors, tenant=own))
+
+
+@dataclass(frozen=True)
+class SetClock:
+    """Always the same moment."""
+
+    at: datetime
+
+    def now(self) -> datetime:
+        return self.at
 
 
 @dataclass
@@ -102,6 +146,15 @@ class Correspondent(Gateway):
         with self.tools.store.begin() as transaction:
             return outbox.of_submission(transaction, submission.id)
 
+    def with_clock(self, at: datetime) -> Correspondent:
+        """The same gateway at another moment."""
+        return Correspondent(replace(self.tools, clock=SetClock(at)))
+
+    def close_offices(self, *names: str) -> None:
+        """Give the ledgers' connections back."""
+        for name in names:
+            cast(Any, self.tools.offices.get(TERYT, name).connector).close()
+
     def forget_deliveries(self) -> None:
         """Nothing but messages is left to do."""
         with self.tools.store.begin() as transaction:
@@ -120,6 +173,3 @@ def place_receipt(office: Office, number: int, kind: str) -> None:
     """ePUAP puts a receipt for what was sent into the sender's box."""
     order = {"number": number, "kind": kind}
     requests.post(f"{office.url}/simulated/receipt", json=order, timeout=5).raise_for_status()
-
-
-__all__ = ["CITIZEN_BOX", "UPO_PASSWORD", "Correspondent", "answering", "configure", "pki", "place_receipt"]

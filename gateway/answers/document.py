@@ -53,6 +53,11 @@ def write(letter: Letter, files: Sequence[File] = (), *, namespace: str = LETTER
     return written
 
 
+def cid_of(letter: Letter) -> str:
+    """The document's CID; a receipt for it may repeat it."""
+    return f"{letter.digest[:40]}@brama"
+
+
 class _Pen:
     """Writes elements by prefix; empty ones are left out."""
 
@@ -76,7 +81,7 @@ class _Pen:
 def _description(pen: _Pen, letter: Letter) -> etree._Element:
     return pen(
         "wnio:OpisDokumentu",
-        pen("str:CID", f"{letter.digest[:40]}@brama"),
+        pen("str:CID", cid_of(letter)),
         pen("meta:Data", pen("meta:Czas", letter.dated.isoformat()), typDaty="stworzony"),
         pen("meta:RodzajDokumentu", pen("meta:Kategoria", "tekst")),
         pen("meta:Jezyk", kodJezyka="pol"),

@@ -1,9 +1,9 @@
-"""What keeps the outbox moving: due messages are woken, those of vanished workers recovered."""
+"""What keeps answers and messages moving: due ones are woken, messages of vanished workers recovered."""
 
 from __future__ import annotations
 
 from gateway.outbox.send import recover
-from gateway.store import outbox
+from gateway.store import answers, outbox
 from gateway.tools import Tools
 
 
@@ -12,7 +12,8 @@ def tick(tools: Tools) -> int:
     if tools.mail is None:
         return 0
     with tools.store.begin() as transaction:
-        woken = outbox.promote(transaction, tools.config.gateway.worker.sweep_s)
+        again_after_s = max(tools.config.gateway.worker.sweep_s, 15.0)
+        woken = [*answers.promote(transaction, again_after_s), *outbox.promote(transaction, again_after_s)]
     with tools.store.begin() as transaction:
         lost = outbox.expired(transaction)
         for row in lost:

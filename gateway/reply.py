@@ -1,0 +1,255 @@
+"""From an accepted request to a signed letter in the outbox, one step of its plan at a time (gateway.answers.plan).
+
+    begin   a case of an answered service opens a plan, in the commit that processes it
+    work    query and draft → (a person approves) → seal what was drafted → outbox, in one commit with the plan's end
+Repeating a step is harmless: ledgers are only asked, and a letter enters the outbox once, under an id of the answer's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid5
+
+import structlog
+from sqlalchemy import Connection
+
+from connectors.base import Querying
+from gateway.answers import drafting, entitlement, ledgers
+from gateway.answers.certificate import Request
+from gateway.answers.compose import Composer, Matter
+from gateway.answers.document import cid_of
+from gateway.answers.events import Answered, Held, Returned, Sent, Service, Signed
+from gateway.answers.office import load as load_office
+from gateway.answers.plan import AnswerPlan, Step, advance, start
+from gateway.answers.rendering import Rendering
+from gateway.answers.templates import Templates
+from gateway.clock import WARSAW
+from gateway.receipts.digests import canonical_sha256
+from gateway.store import answers, events, outbox, submissions
+from gateway.store.answers import StoredAnswer
+from gateway.tools import Tools
+from schemas.answers import Dues
+from schemas.case import Case, taxpayer_key
+from schemas.case_parts import Party
+from schemas.errors import AnswerError, BramaError, StoreUnavailable
+from schemas.ids import sha256
+from schemas.outgoing import Message, MessageKind, MessageState
+from schemas.submission import Submission
+
+log = structlog.get_logger()
+
+NO_BOX = "outbox.no_reply_mailbox"
+ESCAPED = "flow.escaped"
+DAY_PASSED = "answers.day_passed"
+GATEWAY = "brama"  # who returns what the law does not let us sign any more
+_LEASE_S = 120.0  # for asking every ledger, and for rendering
+
+
+@dataclass(frozen=True, slots=True)
+class _Next:
+    """What a step came to. `wait_s`: until the next one; None: a person, or done."""
+
+    plan: AnswerPlan
+    wait_s: float | None = None
+    code: str | None = None
+    word: str = ""  # of the event; empty: nothing to tell
+    told: dict[str, Any] = field(default_factory=dict)
+    drafted: tuple[bytes, str] | None = None  # octets and CID of a new draft
+    message: Message | None = None
+
+
+def begin(transaction: Connection, submission: Submission, case: Case, tools: Tools) -> None:
+    """Open a plan where the tenant answers such cases; a test is never answered."""
+    tenant = tools.config.tenants.get(submission.tenant or "")
+    if tenant is None or tools.mail is None or submission.is_test or case.kind not in tenant.answers.services:
+        return
+    plan = start(Service(case.kind), approve_all=tenant.answers.approve_all)
+    new = answers.begin(transaction, submission.id, tenant.teryt, case.kind, plan.to_json())
+    if new is not None:
+        events.append(transaction, submission.id, "answer_begun", answer=str(new), service=case.kind)
+
+
+def work(answer_id: UUID, tools: Tools) -> None:
+    """One step, if it is due and nobody else's. Raises StoreUnavailable: it is due again when its time is over."""
+    with tools.store.begin() as transaction:
+        stored = answers.claim(transaction, answer_id, _LEASE_S)
+    if stored is None:
+        return
+    plan = AnswerPlan.from_json(stored.plan)
+    try:
+        follows = _step(plan, stored, tools)
+    except StoreUnavailable:
+        raise
+    except Exception as error:
+        code = error.code if isinstance(error, BramaError) else ESCAPED
+        log.exception("answer_failed", answer=str(answer_id), step=plan.step.value, code=code)
+        follows = _held(plan, code) if plan.step is not Step.SIGN else _wait(plan, code, stored, tools)
+    _store(stored, follows, tools)
+
+
+def _step(plan: AnswerPlan, stored: StoredAnswer, tools: Tools) -> _Next:
+    match plan.step:
+        case Step.QUERY | Step.DRAFT:
+            return _draft(plan, stored, tools)
+        case Step.SIGN:
+            return _sign(plan, stored, tools)
+        case _:
+            return _Next(plan)  # a person's turn
+
+
+def _draft(plan: AnswerPlan, stored: StoredAnswer, tools: Tools) -> _Next:
+    """Ask the ledgers and draft, in one step: what was owed a while ago is not what a letter should say."""
+    with tools.store.begin() as transaction:
+        submission = submissions.load(transaction, stored.submission_id)
+        found = submissions.latest_case(transaction, stored.submission_id)
+    assert submission is not None
+    assert found is not None
+    if not submission.reply_mailbox:
+        return _held(plan, NO_BOX)
+    case = Case.model_validate(found[1])
+    doubt = entitlement.doubt(case, plan.cleared)
+    if doubt is not None:
+        return _held(plan, doubt)
+    party = entitlement.about(case)
+    assert party is not None
+    now = tools.clock.now()
+    dues = _dues(case, party, stored.tenant, now, tools)
+    asked = advance(plan, Answered(dues.as_of))
+    draft = _drafted(asked, case, Matter(party, submission.received_at.astimezone(WARSAW).date()), dues, stored, tools)
+    if isinstance(draft.event, Held):
+        return _silent_or_held(plan, asked, draft.event.code, stored, tools)
+    assert draft.letter is not None
+    after = advance(asked, draft.event)
+    return _Next(
+        after,
+        wait_s=0.0 if after.step is Step.SIGN else None,
+        word="answer_drafted",
+        told={"document": draft.event.document.value, "sha256": draft.event.digest, "then": after.step.value},
+        drafted=(draft.octets, cid_of(draft.letter)),
+    )
+
+
+def _dues(case: Case, party: Party, teryt: str, now: datetime, tools: Tools) -> Dues:
+    """From every configured ledger; one that cannot even be built did not answer."""
+    given = []
+    for name in tools.config.tenants[teryt].answers.ledgers:
+        try:
+            connector: object = tools.offices.get(teryt, name).connector
+        except BramaError as error:
+            log.error("ledger_unusable", connector=name, code=error.code)
+            connector = None
+        if isinstance(connector, Querying):
+            given += ledgers.ask({name: connector}, party=entitlement.identifier(party), as_of=now)
+        else:
+            given.append(ledgers.unanswered(name))
+    return ledgers.merge(taxpayer_key(case) or "", given, now)
+
+
+def _drafted(
+    plan: AnswerPlan, case: Case, matter: Matter, dues: Dues, stored: StoredAnswer, tools: Tools
+) -> drafting.Draft:
+    own = tools.config.tenants[stored.tenant].answers
+    composer, render = _paper(tools.config.path(own.office))
+    if plan.service is Service.SETTLEMENT_QUERY:
+        return drafting.draft_statement(composer, matter, dues, render, cleared=plan.cleared)
+    today = tools.clock.now().astimezone(WARSAW).date()
+    return drafting.draft_certificate(
+        composer, matter, Request.of(case), dues, render, today=today, cleared=plan.cleared
+    )
+
+
+def _silent_or_held(plan: AnswerPlan, asked: AnswerPlan, code: str, stored: StoredAnswer, tools: Tools) -> _Next:
+    """A ledger that is away heals itself; only when it stays away must a person look."""
+    waits = tools.config.gateway.worker.retry_s
+    if code == drafting.SILENT and stored.tries <= len(waits):
+        return _Next(plan, wait_s=waits[stored.tries - 1], code=code)
+    return _held(asked, code)
+
+
+def _sign(plan: AnswerPlan, stored: StoredAnswer, tools: Tools) -> _Next:
+    """Seal exactly what was drafted; a letter whose day went by goes back to the start."""
+    assert tools.mail is not None
+    assert stored.octets is not None
+    now = tools.clock.now()
+    digest = sha256(stored.octets)
+    signed = tools.mail.seal(stored.octets, now)
+    try:
+        after = advance(plan, Signed(now, digest, sha256(signed)))
+    except AnswerError as error:
+        if error.code != DAY_PASSED:
+            raise
+        back = advance(plan, Returned(GATEWAY, now, error.code))
+        return _Next(back, wait_s=0.0, code=error.code, word="answer_returned", told={"code": error.code})
+    message = _message(stored, signed, now, tools)
+    return _Next(
+        advance(after, Sent(now)),
+        word="answer_signed",
+        told={"sha256": message.sha256, "drafted_sha256": digest, "message": str(message.id)},
+        message=message,
+    )
+
+
+def _message(stored: StoredAnswer, signed: bytes, now: datetime, tools: Tools) -> Message:
+    with tools.store.begin() as transaction:
+        submission = submissions.load(transaction, stored.submission_id)
+    assert submission is not None
+    tenant = tools.config.tenants[stored.tenant]
+    new = uuid5(stored.id, "message")
+    return Message(
+        id=new,
+        submission_id=stored.submission_id,
+        tenant=stored.tenant,
+        kind=MessageKind(tenant.answers.kind),
+        to=submission.reply_mailbox or "",
+        reply_to=tenant.answers.reply_mailbox or tenant.mailboxes[0],
+        file_name=f"BRAMA-{new}.xml",
+        document_id=str(new),
+        case_id=str(stored.submission_id),
+        cid=stored.cid,
+        sha256=sha256(signed),
+        state=MessageState.DUE,
+        attempts=0,
+        created_at=now,
+        document=signed,
+    )
+
+
+def _store(stored: StoredAnswer, follows: _Next, tools: Tools) -> None:
+    """The plan, what it drafted, and its letter in the outbox, in one commit; nothing if somebody else has it."""
+    values: dict[str, Any] = {"last_code": follows.code}
+    if follows.drafted is not None:
+        values["octets"], values["cid"] = follows.drafted
+    if follows.code is None or follows.word:
+        values["tries"] = 0
+    with tools.store.begin() as transaction:
+        plan = follows.plan.to_json()
+        if not answers.move(transaction, stored.id, stored.fence, plan, wait_s=follows.wait_s, **values):
+            log.warning("late_step_refused", answer=str(stored.id), fence=stored.fence)
+            return
+        if follows.word:
+            events.append(transaction, stored.submission_id, follows.word, answer=str(stored.id), **follows.told)
+        if follows.message is not None:
+            document = follows.message.document
+            outbox.put(transaction, follows.message, stored.id, canonical_sha256(document))
+    log.info("answer_moved", answer=str(stored.id), step=follows.plan.step.value, code=follows.code)
+
+
+def _held(plan: AnswerPlan, code: str) -> _Next:
+    return _Next(advance(plan, Held(code)), code=code, word="answer_held", told={"code": code})
+
+
+def _wait(plan: AnswerPlan, code: str, stored: StoredAnswer, tools: Tools) -> _Next:
+    """Signing fails for want of a key or an authority: nothing a clerk could decide; it heals when that is mended."""
+    waits = tools.config.gateway.worker.retry_s
+    return _Next(plan, wait_s=waits[min(stored.tries, len(waits)) - 1], code=code)
+
+
+@cache
+def _paper(card: Path) -> tuple[Composer, Rendering]:
+    """A gmina's card and templates, read once. Raises ConfigError, AnswerError: they are wrong."""
+    templates = Templates([card.parent] if card.is_file() else [])
+    return Composer(templates, load_office(card)), Rendering(templates)

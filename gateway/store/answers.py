@@ -1,0 +1,138 @@
+"""Rows of answers: the plan and the drafted octets beside it. Every time is the database's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid5
+
+from sqlalchemy import Connection, RowMapping, func, or_, select, text, update
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+
+from gateway.store import jobs
+from gateway.store import mail_tables as t
+
+A = t.answer.c
+
+_CLAIM = text("""
+UPDATE answer SET fence = fence + 1, tries = tries + 1, woken_at = NULL,
+       due_at = now() + make_interval(secs => :lease_s), updated_at = now()
+ WHERE id = :id AND due_at <= now()
+RETURNING *
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """One answer as stored; `plan` is AnswerPlan's JSON."""
+
+    id: UUID
+    submission_id: UUID
+    tenant: str
+    service: str
+    step: str
+    plan: dict[str, Any]
+    tries: int
+    fence: int
+    last_code: str | None
+    created_at: datetime
+    updated_at: datetime
+    cid: str | None
+    octets: bytes | None = None
+
+
+def begin(connection: Connection, submission_id: UUID, tenant: str, service: str, plan: dict[str, Any]) -> UUID | None:
+    """An answer to be worked on now; None if the submission has one already."""
+    new = uuid5(submission_id, service)
+    done = connection.execute(
+        pg_insert(t.answer)
+        .values(
+            id=new, submission_id=submission_id, tenant=tenant, service=service, step=plan["step"], plan=plan,
+            due_at=func.now(), woken_at=func.now(),
+        )
+        .on_conflict_do_nothing()
+        .returning(A.id)
+    ).scalar()  # fmt: skip
+    if done is not None:
+        jobs.wake(connection, jobs.ANSWER, [new])
+    return done
+
+
+def claim(connection: Connection, answer_id: UUID, lease_s: float) -> StoredAnswer | None:
+    """Take it for one step; it is due again when the time is over. None if it is not due or somebody has it."""
+    row = connection.execute(_CLAIM, {"id": answer_id, "lease_s": lease_s}).mappings().first()
+    return _from_row(row) if row else None
+
+
+def move(
+    connection: Connection, answer_id: UUID, fence: int, plan: dict[str, Any], *, wait_s: float | None, **values: Any
+) -> bool:
+    """Store where it stands; False if somebody else has it by now. Whoever else was at it comes late from here on.
+
+    Args: wait_s: when it is worked on again; None: a person must act, or it is done.
+    """
+    now = wait_s == 0.0
+    done = connection.execute(
+        update(t.answer)
+        .where(A.id == answer_id, A.fence == fence)
+        .values(
+            plan=plan,
+            step=plan["step"],
+            fence=fence + 1,
+            due_at=None if wait_s is None else func.now() + func.make_interval(0, 0, 0, 0, 0, 0, wait_s),
+            woken_at=func.now() if now else None,
+            updated_at=func.now(),
+            **values,
+        )
+    )
+    if done.rowcount == 1 and now:
+        jobs.wake(connection, jobs.ANSWER, [answer_id])
+    return done.rowcount == 1
+
+
+def locked(connection: Connection, answer_id: UUID) -> StoredAnswer | None:
+    """Locked for the caller to change; with its octets."""
+    row = connection.execute(select(t.answer).where(A.id == answer_id).with_for_update()).mappings().first()
+    return _from_row(row) if row else None
+
+
+def load(connection: Connection, answer_id: UUID) -> StoredAnswer | None:
+    """One answer with its octets."""
+    row = connection.execute(select(t.answer).where(A.id == answer_id)).mappings().first()
+    return _from_row(row) if row else None
+
+
+def listed(connection: Connection, *, tenant: str | None, step: str | None, limit: int) -> list[StoredAnswer]:
+    """Oldest first: who waits longest is seen first. Without octets."""
+    query = select(*(column for column in t.answer.c if column.name != "octets")).order_by(A.created_at, A.id)
+    for column, value in ((A.tenant, tenant), (A.step, step)):
+        query = query if value is None else query.where(column == value)
+    return [_from_row(row) for row in connection.execute(query.limit(limit)).mappings()]
+
+
+def of_submission(connection: Connection, submission_id: UUID) -> list[StoredAnswer]:
+    """The answers to one submission."""
+    query = select(t.answer).where(A.submission_id == submission_id).order_by(A.created_at)
+    return [_from_row(row) for row in connection.execute(query).mappings()]
+
+
+def promote(connection: Connection, again_after_s: float, limit: int = 200) -> list[UUID]:
+    """Due answers get a wake-up; those woken long ago get another."""
+    late = func.now() - func.make_interval(0, 0, 0, 0, 0, 0, again_after_s)
+    due = (
+        select(A.id)
+        .where(A.due_at <= func.now(), or_(A.woken_at.is_(None), A.woken_at < late))
+        .order_by(A.due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    woken = connection.execute(update(t.answer).where(A.id.in_(due)).values(woken_at=func.now()).returning(A.id))
+    found = list(woken.scalars())
+    jobs.wake(connection, jobs.ANSWER, found)
+    return found
+
+
+def _from_row(row: RowMapping) -> StoredAnswer:
+    values: dict[str, Any] = {name: row.get(name) for name in StoredAnswer.__slots__}
+    return StoredAnswer(**values)
