@@ -1,1 +1,1 @@
-"""Independent judges beside our own verdicts: the JDK's XML signature and the xmlsec1 command."""
+"""Independent judges beside our own verdicts: the JDK's XML signature, the xmlsec1 command, signxml, the EU's DSS."""
