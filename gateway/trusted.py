@@ -69,14 +69,14 @@ def load_policy(path: Path) -> tuple[TrustPolicy, Trusted]:
 def verifier(policy: TrustPolicy, found: Trusted, clock: Clock) -> Callable[..., Verification]:
     """A document, and since when it surely exists (now when not given) → its verification with the report to keep.
 
-    There is a report where trust rests on more than a pin: a path, revocation data, a time-stamp.
+    Every document with a signature gets a report, also where trust rests on a pinned certificate alone.
     """
 
     def verify(document: bytes, poe: datetime | None = None) -> Verification:
         now = clock.now()
         examined = examine(document, policy, at=now, poe=poe)
         trust = [item.trust for item in examined.evidence if item.trust is not None]
-        if not trust and not any(item.time_stamp for item in examined.evidence):
+        if not examined.verification.signatures:
             return examined.verification
         rules = found.settings.policy
         made = report.make(

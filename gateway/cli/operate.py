@@ -113,6 +113,31 @@ def submissions_receipt(
         out.print(say(f"Zapisano {found.kind} {found.identifier}: {file}", f"Wrote {found.identifier}: {file}"))
 
 
+@submissions.command("report")
+def submissions_report(
+    config: Folder,
+    submission: Id,
+    file: Annotated[Path | None, typer.Option("--out", dir_okay=False, help="Dokąd zapisać stronę HTML.")] = None,
+    json_: AsJson = False,
+) -> None:
+    """Raport z weryfikacji podpisów: co, względem czego i kiedy sprawdzono; oceniony ponownie z zachowanych dowodów."""
+    from gateway import operations
+
+    with _store(config) as store:
+        view = operations.report_of(store, _submission_id(store, submission))
+    if file is not None:
+        file.write_text(view.page, "utf-8")
+    if json_:
+        show_json(view.to_json())
+    else:
+        same = all(view.confirmed)
+        again = (
+            say("ponowna ocena zgodna", "judged again: the same") if same else say("ponowna ocena INNA", "NOT the same")
+        )
+        out.print(f"{view.submission}: {again}" + (f"  {file}" if file else ""), markup=False)
+    leave(Exit.FINE if all(view.confirmed) else Exit.NO)
+
+
 @submissions.command("release")
 def submissions_release(config: Folder, submission: Id, reason: Reason, actor: Actor, json_: AsJson = False) -> None:
     """Puść dalej zgłoszenie, które czeka na pracownika."""

@@ -29,10 +29,11 @@ def trust_import(
 ) -> None:
     """Sprawdź podpis listy zaufania i zapamiętaj kwalifikowane usługi z historią ich statusu."""
     from gateway.trust import admin
+    from gateway.trusted import list_verifier
 
     now = datetime.now(UTC)
     result = admin.import_file(
-        _settings(config), file.read_bytes(), _verify_list, now=now,
+        _settings(config), file.read_bytes(), list_verifier(now), now=now,
         list_of_lists=list_of_lists.read_bytes() if list_of_lists else None,
     )  # fmt: skip
     if json_:
@@ -69,10 +70,3 @@ def _settings(folder: Path) -> Any:
 
     loaded = settings.load(folder)
     return load_settings(loaded.path(loaded.gateway.trust))
-
-
-def _verify_list(xml: bytes, pinned: Any) -> Any:
-    """What a list's signatures are worth when nobody but these signers is trusted."""
-    from gateway import signatures
-
-    return signatures.verify(xml, signatures.TrustPolicy("lists", seals=tuple(pinned)))

@@ -10,6 +10,7 @@ not allow what was asked, StoreUnavailable where the database is away.
 from gateway.operations.act import ActionResult, Refusal, ReplayResult, close, release, replay, set_aside, settle
 from gateway.operations.books import Books, books
 from gateway.operations.correct import edit, look_up, map_again
+from gateway.operations.evidence import ReportView, report_of
 from gateway.operations.find import by_prefix
 from gateway.operations.look import (
     DeliveryFilter,
@@ -35,6 +36,7 @@ __all__ = [
     "OfficeView",
     "Refusal",
     "ReplayResult",
+    "ReportView",
     "SubmissionFilter",
     "SubmissionPage",
     "SubmissionView",
@@ -52,6 +54,7 @@ __all__ = [
     "receipt_of",
     "release",
     "replay",
+    "report_of",
     "resume",
     "set_aside",
     "settle",

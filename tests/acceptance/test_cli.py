@@ -377,3 +377,15 @@ def test_trusted_lists_are_none_until_one_is_imported_and_an_unsigned_one_is_ref
 
 def test_bench_knows_its_names(brama):
     assert "intake" in brama("bench", "nic", expect=USAGE)
+
+
+def test_a_validation_report_is_written_and_judged_again_from_its_own_evidence(brama, folder, gateway, tmp_path):
+    submission = gateway.receive(a_signed_document())
+
+    shown = brama.json("submissions", "report", submission.id, "--config", folder, "--out", tmp_path / "raport.html")
+
+    assert shown["confirmed"] == [True]
+    assert '<html lang="pl"' in (tmp_path / "raport.html").read_text("utf-8")
+    unsigned = gateway.receive(b"<a xmlns='urn:x'/>")
+    refusal = brama.json("submissions", "report", unsigned.id, "--config", folder, expect=NO)
+    assert refusal["error"]["code"] == "operation.no_report"
