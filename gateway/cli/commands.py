@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import channels, demo, documents, forms, measure, operate, service, trust
+from gateway.cli import api_keys, channels, demo, documents, forms, measure, migrate, operate, service, trust
 
 app = typer.Typer(
     name="brama",
@@ -44,6 +44,7 @@ app.command("serve")(service.serve)
 app.command("work")(service.work)
 app.command("pull")(channels.pull)
 app.command("check")(service.check)
+app.command("migrate")(migrate.migrate)
 app.command("verify")(documents.verify)
 app.command("validate")(documents.validate)
 app.command("map")(documents.map_)
@@ -55,6 +56,7 @@ app.add_typer(operate.submissions, name="submissions")
 app.add_typer(operate.deliveries, name="deliveries")
 app.add_typer(operate.offices, name="offices")
 app.add_typer(trust.trust, name="trust")
+app.add_typer(api_keys.api_key, name="api-key")
 app.add_typer(documents.receipt, name="receipt")
 app.add_typer(forms.forms, name="forms")
 app.add_typer(service.connector, name="connector")

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from schemas.errors import (
+    AnswerError,
     BramaError,
     ConfigError,
     DocumentUnreadable,
@@ -27,7 +28,7 @@ out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-ANSWERS = (DocumentUnreadable, MappingError, ReceiptError, OperationRefused)  # the document or the state says "no"
+ANSWERS = (DocumentUnreadable, MappingError, ReceiptError, OperationRefused, AnswerError)  # the document or the state says "no"
 
 
 class Exit(IntEnum):

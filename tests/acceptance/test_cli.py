@@ -389,3 +389,13 @@ def test_a_validation_report_is_written_and_judged_again_from_its_own_evidence(b
     unsigned = gateway.receive(b"<a xmlns='urn:x'/>")
     refusal = brama.json("submissions", "report", unsigned.id, "--config", folder, expect=NO)
     assert refusal["error"]["code"] == "operation.no_report"
+
+
+def test_migrate_brings_the_schema_and_api_keys_are_made_listed_and_revoked(brama, folder):
+    assert brama.json("migrate", "--config", folder) == {"migrated": True}
+    made = brama.json("api-key", "new", "--config", folder, "--tenant", "2009032", "--label", "EZD")
+    (listed,) = brama.json("api-key", "list", "--config", folder)
+
+    assert listed["id"] == made["id"]
+    assert made["key"] not in json.dumps(listed)
+    brama("api-key", "revoke", listed["id"], "--config", folder)
