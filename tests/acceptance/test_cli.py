@@ -397,5 +397,5 @@ def test_migrate_brings_the_schema_and_api_keys_are_made_listed_and_revoked(bram
     (listed,) = brama.json("api-key", "list", "--config", folder)
 
     assert listed["id"] == made["id"]
-    assert made["key"] not in json.dumps(listed)
+    assert made["secret"] not in json.dumps(listed)
     brama("api-key", "revoke", listed["id"], "--config", folder)
