@@ -1,10 +1,12 @@
 """Run the EU's DSS over our own samples and print its indications beside ours: `python -m tests.judges.dss`.
 
-Needs a JDK, Maven and Maven Central; nothing of the test suite depends on it. The table goes into docs/signatures.md.
+Needs a JDK, Maven and Maven Central, where the library is fetched once. The table goes into docs/signatures.md.
 """
 
 from __future__ import annotations
 
+import functools
+import os
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,9 +18,11 @@ from gateway.receipt import SealKey, UppFacts, issue_upp
 from gateway.signatures import TrustPolicy, verify
 from gateway.simulate import citizens, pki
 from schemas.receipt import ReceiptParty
-from tests import attacks
+from tests import attacks, require
+from tests.damage import changes
 from tests.signing import MARK, Recipe, Target, c14n, sign
 
+VERSION = "6.2"
 _HERE = Path(__file__).parent / "dss"
 LETTER = '<?xml version="1.0" encoding="UTF-8"?>\n<a xmlns="urn:a"><t>Zażółć</t></a>'.encode()
 
@@ -55,6 +59,9 @@ def samples() -> Iterator[Sample]:
     facts = UppFacts("UPP-1", party, party, "DOK-1", "1", "plik.bin", moment)
     upp = issue_upp(facts, b"\x00octets", SealKey.of(own.upo_seal.key, own.upo_seal.certificate), moment)
     yield Sample("our UPP, file given", upp.xml, file)
+    for number, damaged in enumerate(changes(upp.xml), 1):
+        yield Sample(f"our UPP, change {number}", damaged, file)
+    yield Sample("our UPP, other file", upp.xml, {"plik.bin": b"other"})
     for damage in ("content", "digest", "value", "role", "certificate"):
         yield Sample(f"damaged: {damage}", citizens.tamper(once, damage, own), {})  # type: ignore[arg-type]
     expired = pki.issue(
@@ -74,7 +81,6 @@ def samples() -> Iterator[Sample]:
 
 def judge(listed: Sequence[Sample], folder: Path) -> list[str]:
     """DSS's word on each sample's signatures, joined."""
-    classes = _prepare(folder)
     lines, own = [], pki.shared()
     trusted = []
     for number, identity in enumerate((own.trusted_profile, own.qualified, own.upo_seal, own.qualified_ca)):
@@ -88,7 +94,11 @@ def judge(listed: Sequence[Sample], folder: Path) -> list[str]:
             given += f"\t{name}={folder / f'{number}-{place}'}"
         lines.append(f"{folder / f'{number}.xml'}{given}\n")
     finished = subprocess.run(
-        ["java", "-cp", classes, "DssJudge", *trusted], input="".join(lines).encode(), capture_output=True, check=True
+        [require.program("java"), "-XX:TieredStopAtLevel=1", "-cp", _classes(), "DssJudge", *trusted],
+        input="".join(lines).encode(),
+        capture_output=True,
+        check=True,
+        timeout=240,
     )
     said: list[list[str]] = [[] for _ in listed]
     for line in finished.stdout.decode().splitlines():
@@ -127,13 +137,21 @@ def main() -> None:
         print(f"| {sample.title} | {said} | {ours(sample)} |")
 
 
-def _prepare(folder: Path) -> str:
-    library = folder / "lib"
-    fetch = ["mvn", "-q", "-B", "-f", str(_HERE / "pom.xml"), "dependency:copy-dependencies"]
-    subprocess.run([*fetch, f"-DoutputDirectory={library}"], check=True, timeout=600)
-    classes = f"{library}/*:{folder}"
-    subprocess.run(["javac", "-cp", classes, "-d", str(folder), str(_HERE / "DssJudge.java")], check=True)
-    return classes
+@functools.cache
+def _classes() -> str:
+    """The class path: the library, fetched once a machine into the user's cache, and our judge compiled against it."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "brama-judges" / f"dss-{VERSION}"
+    if not (cache / "complete").is_file():
+        cache.mkdir(parents=True, exist_ok=True)
+        fetch = [require.program("mvn"), "-q", "-B", "-f", str(_HERE / "pom.xml"), "dependency:copy-dependencies"]
+        fetched = subprocess.run([*fetch, f"-DoutputDirectory={cache}"], capture_output=True, check=False, timeout=280)
+        if fetched.returncode:
+            require.missing("DSS could not be fetched from Maven Central")
+        (cache / "complete").touch()
+    classes = tempfile.mkdtemp(prefix="brama-dss-")
+    path = f"{cache}/*:{classes}"
+    subprocess.run([require.program("javac"), "-cp", path, "-d", classes, str(_HERE / "DssJudge.java")], check=True)
+    return path
 
 
 if __name__ == "__main__":

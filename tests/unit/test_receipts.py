@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,7 +21,8 @@ from schemas.texts import all_texts
 from schemas.verification import Crypto, Indication
 from schemas.xmldoc import UPO, XADES, parse
 from tests import reference
-from tests.judges import jdk, xmlsec, xmlverifier
+from tests.damage import changes
+from tests.judges import dss, jdk, xmlsec, xmlverifier
 from tests.signing import NOT_SIGNATURE, Recipe, Target, sign, xpath
 
 DOCUMENT = "<a>zgłoszenie</a>\r\n".encode()
@@ -89,15 +89,6 @@ def test_our_upp_verifies_with_the_jdk_with_xmlsec1_and_with_signxml(kind: str) 
     assert xmlverifier.accepts(xml, key.certificate, {URI: DOCUMENT})
 
 
-def changes(xml: bytes) -> Iterator[bytes]:
-    """The receipt with one letter changed: in each text, each of its attributes' values, each digest, the value."""
-    key_info = xml.index(b"<ds:KeyInfo>"), xml.index(b"</ds:KeyInfo>")  # bound by the properties, not sealed as octets
-    for found in re.finditer(rb">[^<>\w]*(\w)[^<>]*(?=</)|(?:URI|Typ\w+)=\"[^\w\"]*(\w)", xml):
-        at = found.start(1) if found[1] else found.start(2)
-        if not key_info[0] < at < key_info[1]:
-            yield xml[:at] + (b"1" if xml[at : at + 1] != b"1" else b"2") + xml[at + 1 :]
-
-
 def test_any_change_to_what_is_sealed_fails_in_every_verifier(upp: Receipt) -> None:
     certificate = seal().certificate
     names = {URI: DOCUMENT, "1" + URI[1:]: DOCUMENT}  # the changed name of the file resolves too
@@ -114,6 +105,15 @@ def test_any_change_to_what_is_sealed_fails_in_every_verifier(upp: Receipt) -> N
         assert not xmlsec.accepts(xml, given)
         assert not xmlverifier.accepts(xml, certificate, given)
         assert verify(xml, TrustPolicy(), detached=given, scope="crypto").signatures[0].crypto is not Crypto.INTACT
+
+
+def test_dss_passes_our_upp_and_no_changed_one(upp: Receipt, tmp_path: Path) -> None:
+    names = {URI: DOCUMENT, "1" + URI[1:]: DOCUMENT}
+    judged = [(upp.xml, {URI: DOCUMENT}), *((xml, names) for xml in changes(upp.xml))]
+    judged.append((upp.xml, {URI: DOCUMENT[:-1]}))
+    said = dss.judge([dss.Sample("", xml, given) for xml, given in judged], tmp_path)
+    assert said[0] == "TOTAL-PASSED"
+    assert [one for one in said[1:] if not one or "PASSED" in one] == []
 
 
 def test_our_upp_reads_back_as_it_was_issued(upp: Receipt) -> None:
