@@ -18,7 +18,7 @@ from gateway.config import load as load_config
 from gateway.receipts.digests import canonical_sha256
 from gateway.simulate.ledger import Ledger, queries
 from gateway.simulate.offices.client import Office
-from gateway.store import outbox
+from gateway.store import outbox, submissions
 from gateway.store.database import Store
 from schemas.ids import sha256
 from schemas.outgoing import Message, MessageKind, MessageState
@@ -128,6 +128,13 @@ class Correspondent(Gateway):
         """As it stands now."""
         with self.tools.store.begin() as transaction:
             found = outbox.load(transaction, message_id)
+        assert found is not None
+        return found
+
+    def submission_of(self, message: Message) -> Submission:
+        """What a message answers."""
+        with self.tools.store.begin() as transaction:
+            found = submissions.load(transaction, message.submission_id)
         assert found is not None
         return found
 

@@ -28,7 +28,8 @@ out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-ANSWERS = (DocumentUnreadable, MappingError, ReceiptError, OperationRefused, AnswerError)  # the document or the state says "no"
+# The document or the state says "no".
+ANSWERS = (DocumentUnreadable, MappingError, ReceiptError, OperationRefused, AnswerError)
 
 
 class Exit(IntEnum):

@@ -1,0 +1,203 @@
+"""`brama answers`: letters to citizens that wait for a person, and messages nobody knows the fate of."""
+
+from __future__ import annotations
+
+import hashlib
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from rich.table import Table
+
+from gateway.cli.documents import AsJson
+from gateway.cli.operate import Actor, Limit, Reason, Tenant, _store
+from gateway.cli.output import language, out, say, show_json
+from gateway.cli.service import Folder
+from schemas.texts import text
+
+answers = typer.Typer(no_args_is_help=True, help="Odpowiedzi do mieszkańców: przejrzyj, zatwierdź, rozstrzygnij.")
+
+Answer = Annotated[UUID, typer.Argument(help="Identyfikator odpowiedzi.", metavar="ID")]
+MessageId = Annotated[UUID, typer.Argument(help="Identyfikator pisma (message).", metavar="PISMO")]
+
+
+class Verdict(StrEnum):
+    """What a person found out about a message."""
+
+    SENT = "sent"
+    NOT_SENT = "not-sent"
+
+
+@answers.command("list")
+def list_(
+    config: Folder,
+    tenant: Tenant = None,
+    step: Annotated[str | None, typer.Option("--step", help="approve, held, sent …", metavar="ETAP")] = None,
+    limit: Limit = 50,
+    json_: AsJson = False,
+) -> None:
+    """Pokaż odpowiedzi, najdłużej czekające najpierw; `approve` i `held` czekają na człowieka."""
+    from gateway.clock import shown
+    from gateway.operations import answering
+
+    with _store(config) as store:
+        found = answering.listed(store, tenant=tenant, step=step, limit=limit)
+    if json_:
+        show_json([answering.answer_json(one) for one in found])
+        return
+    table = Table("ID", say("Utworzono", "Created"), "TERYT", say("Usługa", "Service"), say("Etap", "Step"),
+                  say("Pismo", "Letter"), say("Przyczyna", "Reason"))  # fmt: skip
+    for one in found:
+        why = text(one.last_code, language()) if one.last_code else ""
+        letter = one.plan["document"] or ""
+        table.add_row(str(one.id), shown(one.created_at), one.tenant, one.service, one.step, letter, why)
+    out.print(table)
+
+
+@answers.command("show")
+def show(config: Folder, one: Answer, json_: AsJson = False) -> None:
+    """Pokaż jedną odpowiedź: etap, skrót projektu, wysłane pisma i ich poświadczenia."""
+    from gateway.operations import answering
+
+    with _store(config) as store:
+        view = answering.shown(store, one)
+    if json_:
+        show_json(view.to_json())
+        return
+    plan = view.answer.plan
+    for name in ("service", "step", "document", "dated", "digest", "reason"):
+        out.print(f"{name}: {plan[name] or '—'}", markup=False)
+    for item in view.messages:
+        sent = item.message
+        out.print(f"{sent.id}  {sent.kind.value}  {sent.state.value}  {sent.to}  {sent.last_code or ''}", markup=False)
+        for receipt in item.receipts:
+            told = f"{receipt['kind']} {receipt['identifier']} {receipt['binding']} {receipt['indication']}"
+            out.print(f"  {told}", markup=False)
+
+
+@answers.command("draft")
+def draft(
+    config: Folder,
+    one: Answer,
+    target: Annotated[Path, typer.Option("--out", help="Dokąd zapisać projekt pisma (XML).", dir_okay=False)],
+    json_: AsJson = False,
+) -> None:
+    """Zapisz projekt pisma do obejrzenia; zatwierdza się jego SHA-256."""
+    from gateway.operations import answering
+
+    with _store(config) as store:
+        octets = answering.draft_of(store, one)
+    target.write_bytes(octets)
+    digest = hashlib.sha256(octets).hexdigest()
+    if json_:
+        show_json({"file": str(target), "sha256": digest})
+    else:
+        out.print(f"{target}  SHA-256 {digest}", markup=False)
+
+
+@answers.command("approve")
+def approve(
+    config: Folder,
+    one: Answer,
+    sha256: Annotated[str, typer.Option("--sha256", help="Skrót obejrzanego projektu (answers draft).")],
+    reason: Reason,
+    actor: Actor,
+    proceedings_checked: Annotated[
+        bool, typer.Option("--proceedings-checked", help="Sprawdzono, czy toczą się postępowania (art. 306e § 2).")
+    ] = False,
+    json_: AsJson = False,
+) -> None:
+    """Zatwierdź dokładnie ten projekt; zostanie opieczętowany i wysłany."""
+    from gateway.operations import answering
+
+    with _store(config) as store:
+        done = answering.approve(
+            store, one, sha256=sha256.lower(), actor=actor, reason=reason, proceedings_checked=proceedings_checked
+        )
+    _told(done, json_)
+
+
+@answers.command("return")
+def return_(config: Folder, one: Answer, reason: Reason, actor: Actor, json_: AsJson = False) -> None:
+    """Cofnij projekt: ewidencje zostaną zapytane, a pismo przygotowane od nowa."""
+    _act("send_back", config, one, actor, reason, json_)
+
+
+@answers.command("resume")
+def resume(config: Folder, one: Answer, reason: Reason, actor: Actor, json_: AsJson = False) -> None:
+    """Puść dalej zatrzymaną odpowiedź: przyczyna została sprawdzona."""
+    _act("let_go_on", config, one, actor, reason, json_)
+
+
+@answers.command("withdraw")
+def withdraw(config: Folder, one: Answer, reason: Reason, actor: Actor, json_: AsJson = False) -> None:
+    """Wycofaj: brama nie odpowie, mieszkaniec dostanie odpowiedź inaczej."""
+    _act("withdraw", config, one, actor, reason, json_)
+
+
+@answers.command("settle")
+def settle(
+    config: Folder, message: MessageId, verdict: Verdict, reason: Reason, actor: Actor, json_: AsJson = False
+) -> None:
+    """Rozstrzygnij, czy pismo o nieznanym losie zostało wysłane; `not-sent` wysyła je."""
+    from gateway.operations import answering
+
+    said: Any = verdict.value.replace("-", "_")
+    with _store(config) as store:
+        _told(answering.settle_message(store, message, said, actor=actor, reason=reason), json_)
+
+
+@answers.command("set-aside")
+def set_aside(config: Folder, message: MessageId, reason: Reason, actor: Actor, json_: AsJson = False) -> None:
+    """Odłóż pismo: brama go nie wyśle."""
+    _act("set_message_aside", config, message, actor, reason, json_)
+
+
+@answers.command("receipts")
+def receipts(config: Folder, json_: AsJson = False) -> None:
+    """Pokaż poświadczenia, o których nie wiadomo, którego pisma dotyczą."""
+    from gateway.clock import shown
+    from gateway.operations import answering
+    from gateway.operations.plain import plain
+
+    with _store(config) as store:
+        found = answering.unmatched(store)
+    if json_:
+        show_json(plain(found))
+        return
+    table = Table("ID", say("Przyszło", "Came"), say("Rodzaj", "Kind"), say("Identyfikator", "Identifier"))
+    for one in found:
+        table.add_row(str(one["id"]), shown(one["stored_at"]), one["kind"], one["identifier"])
+    out.print(table)
+
+
+@answers.command("bind")
+def bind(
+    config: Folder,
+    receipt: Annotated[int, typer.Argument(help="Numer poświadczenia (answers receipts).", metavar="POŚWIADCZENIE")],
+    message: MessageId,
+    reason: Reason,
+    actor: Actor,
+    json_: AsJson = False,
+) -> None:
+    """Wskaż pismo, którego dotyczy poświadczenie."""
+    from gateway.operations import answering
+
+    with _store(config) as store:
+        _told(answering.bind_receipt(store, receipt, message, actor=actor, reason=reason), json_)
+
+
+def _act(what: str, config: Path, one: UUID, actor: str, reason: str, json_: bool) -> None:
+    from gateway.operations import answering
+
+    with _store(config) as store:
+        _told(getattr(answering, what)(store, one, actor=actor, reason=reason), json_)
+
+
+def _told(result: Any, json_: bool) -> None:
+    if json_:
+        show_json(result.to_json())
+    else:
+        out.print(f"{result.id}: {result.state}")

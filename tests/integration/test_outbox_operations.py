@@ -1,0 +1,149 @@
+"""What a person may do about messages: settle, set aside, bind a receipt; and the same from the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from gateway import flow
+from gateway.cli.answers import answers as commands
+from gateway.operations import answering
+from gateway.simulate import upp
+from gateway.simulate.offices.client import Office
+from gateway.store import outbox
+from schemas.errors import OperationRefused
+from schemas.ids import sha256
+from tests.builders import a_signed_document, pki
+from tests.outboxes import Correspondent, configure
+from tests.outboxes import answering as a_correspondent
+
+BY = {"actor": "urzędnik", "reason": "sprawdzono w portalu"}
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    with Office("epuap", tmp_path_factory.mktemp("epuap")) as started:
+        yield started
+
+
+@pytest.fixture
+def office(running: Office) -> Iterator[Office]:
+    running.reset()
+    yield running
+    running.tell("up")
+
+
+@pytest.fixture
+def folder(database, office, tmp_path: Path) -> Path:
+    url = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return configure(tmp_path, office, database_url=url, sent_store="none")
+
+
+@pytest.fixture
+def gateway(database, folder) -> Correspondent:
+    return a_correspondent(database, folder)
+
+
+def in_doubt(gateway: Correspondent, office: Office, fault: str) -> Any:
+    office.tell(fault, times=1)
+    message = gateway.put()
+    flow.send(message.id, gateway.tools)
+    assert gateway.message(message.id).state.value == "unsettled"
+    return message
+
+
+def test_a_message_a_person_found_sent_is_sent_no_more(gateway, office):
+    message = in_doubt(gateway, office, "hang_up_after_storing")
+    done = answering.settle_message(gateway.tools.store, message.id, "sent", **BY)
+    gateway.work_until_quiet()
+    assert (done.state, gateway.message(message.id).state.value, len(office.effects("sent"))) == ("sent", "sent", 1)
+    assert "reply_settled" in gateway.words(gateway.submission_of(message))
+
+
+def test_a_message_a_person_found_not_sent_is_sent_without_a_look(gateway, office):
+    message = in_doubt(gateway, office, "hang_up_before_storing")
+    answering.settle_message(gateway.tools.store, message.id, "not_sent", **BY)
+    gateway.work_until_quiet()
+    assert (gateway.message(message.id).state.value, len(office.effects("sent"))) == ("receipted", 1)
+
+
+def test_what_was_sent_cannot_be_settled_or_set_aside(gateway):
+    message = gateway.put()
+    gateway.work_until_quiet()
+    for act in (
+        lambda: answering.settle_message(gateway.tools.store, message.id, "not_sent", **BY),
+        lambda: answering.set_message_aside(gateway.tools.store, message.id, **BY),
+    ):
+        with pytest.raises(OperationRefused) as caught:
+            act()
+        assert caught.value.code == "operation.already_sent"
+
+
+def test_a_message_being_sent_cannot_be_settled(gateway):
+    message = gateway.put()
+    with gateway.tools.store.begin() as transaction:
+        outbox.claim(transaction, message.id, worker="w", lease_s=60)
+    with pytest.raises(OperationRefused) as caught:
+        answering.settle_message(gateway.tools.store, message.id, "not_sent", **BY)
+    assert caught.value.code == "operation.being_tried"
+
+
+def test_a_message_set_aside_is_never_sent(gateway, office):
+    message = gateway.put()
+    answering.set_message_aside(gateway.tools.store, message.id, **BY)
+    gateway.work_until_quiet()
+    assert (gateway.message(message.id).state.value, office.effects("sent")) == ("set_aside", [])
+
+
+def test_a_person_says_what_an_unmatched_receipt_is_for(gateway, office):
+    message = in_doubt(gateway, office, "hang_up_after_storing")
+    data = upp.UpdData(5, "", "", ("A", "a"), ("B", "b"), "inne.xml")
+    gateway.receive(upp.upd(data, a_signed_document("letter"), pki().upo_seal))
+    (unmatched,) = answering.unmatched(gateway.tools.store)
+    answering.bind_receipt(gateway.tools.store, unmatched["id"], message.id, **BY)
+    (bound,) = gateway.receipts(message.id)
+    assert (bound["matched_by"], answering.unmatched(gateway.tools.store)) == ("person", ())
+    with pytest.raises(OperationRefused):
+        answering.bind_receipt(gateway.tools.store, unmatched["id"], message.id, **BY)
+
+
+def run(folder: Path, *arguments: str) -> Any:
+    app = typer.Typer()
+    app.add_typer(commands, name="answers")
+    result = CliRunner().invoke(app, ["answers", *arguments, "--config", str(folder), "--json"])
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_an_operator_settles_from_the_command_line(gateway, office, folder):
+    message = in_doubt(gateway, office, "hang_up_after_storing")
+    told = run(folder, "settle", str(message.id), "sent", "--actor", "a", "--reason", "b")
+    assert told == {"id": str(message.id), "state": "sent"}
+    assert run(folder, "list") == []
+    assert run(folder, "receipts") == []
+
+
+def test_the_view_of_a_message_has_its_tries_and_receipts_and_no_octets(gateway):
+    message = gateway.put()
+    gateway.work_until_quiet()
+    (view,) = answering.messages_of(gateway.tools.store, message.submission_id)
+    told = view.to_json()
+    assert [one["outcome"] for one in told["attempts"]] == ["delivered"]
+    assert [one["kind"] for one in told["receipts"]] == ["UPP"]
+    assert "document" not in told
+    assert json.dumps(told)
+    assert sha256(message.document) == told["sha256"]
+
+
+def test_an_unknown_answer_is_not_found(gateway):
+    for look in (answering.shown, answering.draft_of):
+        with pytest.raises(OperationRefused) as caught:
+            look(gateway.tools.store, uuid4())
+        assert caught.value.code == "operation.not_found"
