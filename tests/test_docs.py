@@ -35,6 +35,8 @@ NOT_CODES = {
     "document.xml": "a file",
     "schema.value_": "a prefix",
     "answer.html": "a file",
+    "document.addressee": "a target of mappings",
+    "document.addressee_nip": "a target of mappings",
 }
 
 
