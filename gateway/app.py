@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from gateway.tools import Office, Tools
 from gateway.web.api import api
 from gateway.web.server import application
 from schemas.errors import ConnectorError
-from schemas.finding import FormInfo
+from schemas.finding import FormInfo, Validation
 from schemas.receipt import Receipt
 from schemas.submission import Submission
 
@@ -88,7 +89,7 @@ def make_tools(config: Config, store: Store) -> Tools:
         offices=ConfiguredOffices(config),
         verify=verify,
         verify_again=verify,
-        check=lambda document, on: validate.check(document, forms, mappings, on),
+        check=_checker(config, forms, mappings),
         rules=partial(rules_of, config, forms),
         seal=_sealer(config, seals, clock),
         map=partial(_map, mappings),
@@ -154,6 +155,40 @@ def _with(rules: Rules, said: FormPolicy) -> Rules:
     """`rules` with whatever a configuration table says differently."""
     given: dict[str, Any] = {name: value for name, value in said.model_dump().items() if value is not None}
     return replace(rules, **given)
+
+
+def _checker(
+    config: Config, forms: Forms, mappings: mapper.Mappings
+) -> Callable[[bytes, date, str | None], Validation]:
+    settings = config.gateway.attachments
+    scanner = validate.Scanner(settings.scanner, settings.scanner_timeout_s) if settings.scanner else None
+    rules = {tenant: attachment_rules(config, tenant) for tenant in (None, *config.tenants)}
+    receivers = {tenant: _receiver(config, tenant) for tenant in config.tenants}
+
+    def check(document: bytes, on: date, tenant: str | None) -> Validation:
+        known = tenant if tenant in receivers else None
+        return validate.check(
+            document, forms, mappings, on,
+            attachments=rules[known], scanner=scanner, receiver=receivers.get(known or ""),
+        )  # fmt: skip
+
+    return check
+
+
+def attachment_rules(config: Config, tenant: str | None) -> validate.Rules:
+    """What a tenant takes: its own word, else the gateway's."""
+    given = config.gateway.attachments.model_dump(exclude={"scanner", "scanner_timeout_s"})
+    if tenant is not None:
+        given |= config.tenants[tenant].attachments.model_dump(exclude_none=True)
+    given |= {name: frozenset(given[name]) for name in ("types", "refused_types")}
+    return validate.Rules(**given)
+
+
+def _receiver(config: Config, tenant: str) -> validate.Receiver:
+    """A tenant as documents may address it; only names that the files state are compared."""
+    own = config.tenants[tenant]
+    others = (name for other in config.tenants.values() if other is not own for name in other.names)
+    return validate.Receiver.of(own.nip, own.names, others)
 
 
 def _map(mappings: mapper.Mappings, document: bytes, facts: mapper.MessageFacts) -> Any:

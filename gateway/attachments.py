@@ -132,6 +132,8 @@ def judge(attachments: list[AttachmentContent], rules: Rules, scanner: Scanner |
         findings = [*over, *_findings(item, rules)]
         if scan is Scan.INFECTED:
             findings.append(_finding("attachment.infected", item.line))
+        elif scanner and item.content and scan is Scan.UNKNOWN:
+            findings.append(_finding("attachment.not_scanned", item.line, Severity.WARNING))
         judged.append(Judged(item, scan, tuple(findings)))
         over = []  # said once, with the first
     return judged

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from gateway.attachment_settings import AttachmentsConfig, TenantAttachments
 from schemas.errors import ConfigError, IdentifierInvalid
 from schemas.ids import FormId, Mailbox, Teryt
 from schemas.submission import Channel
@@ -182,6 +183,7 @@ class GatewayConfig(_Model):
     http: HttpConfig = HttpConfig()
     push: PushConfig = PushConfig()
     policy: PolicyConfig = PolicyConfig()
+    attachments: AttachmentsConfig = AttachmentsConfig()
     receipt: ReceiptConfig = ReceiptConfig()
     api: ApiConfig = ApiConfig()
     epuap: EpuapConfig = EpuapConfig()
@@ -229,13 +231,15 @@ class TenantConfig(_Model):
 
     teryt: str
     name: str = Field(min_length=1)
-    nip: str | None = None
+    names: tuple[str, ...] = Field(default=(), description="How forms name the office; other names are pointed out.")
+    nip: str | None = Field(default=None, description="Documents addressed to another NIP are misdirected.")
     mailboxes: tuple[str, ...] = Field(min_length=1, description="Boxes we take documents for; others are quarantined.")
     subject: str = Field(default="", max_length=100, description="podmiot in ePUAP; empty: as the mailbox says.")
     pull: tuple[str, ...] = Field(default=(), description="Those of the mailboxes that are polled (brama pull).")
     connector: dict[str, ConnectorConfig] = {}
     route: tuple[Route, ...] = ()
     policy: PolicyConfig = PolicyConfig()
+    attachments: TenantAttachments = TenantAttachments()
     answers: AnswersConfig = AnswersConfig()
 
     @field_validator("teryt")

@@ -77,7 +77,7 @@ def decide(submission: Submission, tools: Tools) -> Answer:
     if receipt_for_us is not None:
         return _file_receipt(submission, receipt_for_us, tools)
     verification = tools.verify(submission.document)
-    validation = tools.check(submission.document, submission.received_at.astimezone(WARSAW).date())
+    validation = tools.check(submission.document, submission.received_at.astimezone(WARSAW).date(), submission.tenant)
     verdict = policy.decide(
         mailbox_known=submission.tenant is not None,
         is_test=submission.is_test,

@@ -63,7 +63,7 @@ class Tools:
     clock: Clock
     offices: Offices
     verify: Callable[[bytes], Verification]
-    check: Callable[[bytes, date], Validation]  # day of receipt in Poland, for checks of years
+    check: Callable[[bytes, date, str | None], Validation]  # day of receipt in Poland, tenant
     rules: Callable[[str | None, FormInfo | None], Rules]  # of a tenant's form
     seal: Callable[[Submission], Receipt | None]  # our UPO; None where somebody else issues it
     map: Callable[[bytes, MessageFacts], Case]

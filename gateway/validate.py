@@ -14,7 +14,7 @@ import structlog
 from lxml import etree
 
 from gateway.attachments import Rules, Scanner, attachments_of, judge
-from gateway.checks import case_checks, document_checks, unread_findings
+from gateway.checks import Receiver, addressee_checks, case_checks, document_checks, unread_findings
 from gateway.checks.say import finding
 from gateway.formdata.findings import schema_findings
 from gateway.formdata.unwrap import inside_of
@@ -29,6 +29,8 @@ from schemas.finding import Finding, Severity, Validation
 from schemas.texts import text
 from schemas.xmldoc import parse
 
+__all__ = ["Receiver", "Rules", "Scanner", "check"]
+
 log = structlog.get_logger()
 
 
@@ -40,12 +42,14 @@ def check(
     *,
     attachments: Rules | None = None,
     scanner: Scanner | None = None,
+    receiver: Receiver | None = None,
 ) -> Validation:
     """Everything we can say about a document before a person reads it.
 
     Args:    mappings: tables for the checks that compare figures, the packaged ones by default; on: day of receipt in
              Poland, for checks of years and deadlines; attachments: a tenant's rules for attached files, None: only
-             that they decode; scanner: asked about each attached file, with the rules.
+             that they decode; scanner: asked about each attached file, with the rules;
+             receiver: the gmina whose mailbox it reached, to find what was sent to the wrong one.
     Returns: a Validation; `form` None with `form.unknown` where no template of the root's namespace is known, or with
              a `document.*` finding where the octets are no XML we read.
     """
@@ -62,9 +66,9 @@ def check(
     inside = inside_of(tree.getroot(), tables.get(namespace)) if form.wrapper else None
     if inside is not None and forms.get(inside.namespace) is not None:
         # lines and paths are those of the inside
-        return check(inside.document, forms, tables, on, attachments=attachments, scanner=scanner)
+        return check(inside.document, forms, tables, on, attachments=attachments, scanner=scanner, receiver=receiver)
     departures = _against_schema(tree, form, forms)
-    further = _beyond_schema(tree.getroot(), form, tables, on)
+    further = _beyond_schema(tree.getroot(), form, tables, on, receiver)
     if attachments is not None:
         further = chain(further, _attached(tree.getroot(), form, attachments, scanner))
     if departures:  # whatever is missing is missing there already
@@ -93,12 +97,14 @@ def _against_schema(tree: etree._ElementTree, form: Form, forms: Forms) -> list[
         return [finding("form.schema_unusable", Severity.ERROR, code=error.code)]
 
 
-def _beyond_schema(root: etree._Element, form: Form, mappings: Mappings, on: date | None) -> Iterator[Finding]:
+def _beyond_schema(
+    root: etree._Element, form: Form, mappings: Mappings, on: date | None, receiver: Receiver | None
+) -> Iterator[Finding]:
     yield from document_checks(root, strict=form.strict)
     try:
         table = mappings.get(form.namespace)
         if table is not None:
-            yield from _case_findings(root, table.for_checks or table, on)
+            yield from _case_findings(root, table.for_checks or table, on, receiver)
     except MappingError as error:
         if error.code == "mapping.required_missing":
             yield finding("check.required_missing", Severity.ERROR, target=error.facts["key"])
@@ -112,10 +118,12 @@ def _attached(root: etree._Element, form: Form, rules: Rules, scanner: Scanner |
     yield from (item for judged in judge(files, rules, scanner) for item in judged.findings)
 
 
-def _case_findings(root: etree._Element, table: Table, on: date | None) -> Iterator[Finding]:
+def _case_findings(root: etree._Element, table: Table, on: date | None, receiver: Receiver | None) -> Iterator[Finding]:
     reading = read(root, table)
     facts = MessageFacts(case_id=case_id("", table.form), document_sha256="")
-    for item in (*unread_findings(reading.unread), *case_checks(build(reading, table, facts), on=on)):
+    case = build(reading, table, facts)
+    misdirected = addressee_checks(case, receiver) if receiver else ()
+    for item in (*unread_findings(reading.unread), *case_checks(case, on=on), *misdirected):
         yield replace(item, line=_line(root, item.path, table))
 
 

@@ -19,6 +19,7 @@ OURS = ("schemas", "connectors", "gateway")
 ROLES: dict[str, str] = {
     "schemas": "schemas",
     "connectors": "connectors",
+    "gateway.attachment_settings": "base",
     "gateway.clock": "base",
     "gateway.config": "base",
     "gateway.crashpoint": "base",

@@ -153,8 +153,8 @@ def _narrowed(table: Table) -> Table:
     )  # fmt: skip
 
 
-# Targets of text that checks look at (case.py, taxes.py); everything numeric or coded is kept anyway.
-_CHECKED = ("taxpayer.pesel", "payout_account", "purpose", "reason", "period.")
+# Targets of text that checks look at (case.py, taxes.py, addressee.py); everything numeric or coded is kept anyway.
+_CHECKED = ("taxpayer.pesel", "payout_account", "purpose", "reason", "period.", "authority.name", "document.addressee")
 _CHECKED_IN = ("share", "use_code")
 
 

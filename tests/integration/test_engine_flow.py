@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from connectors.rehearsal import Behaviour
 from gateway import operations
 from gateway.app import make_tools
+from gateway.simulate import documents
+from gateway.simulate.documents import File
 from schemas.errors import ConnectorError, ReceiptError
 from tests.builders import TERYT, a_signed_document, an_envelope
 from tests.gateways import Gateway, write_config
@@ -75,3 +78,15 @@ def test_a_connector_that_no_file_describes_is_named(gateway: Gateway) -> None:
         gateway.tools.offices.get(TERYT, "nothing")
     assert refused.value.code == "connector.not_configured"
     assert gateway.tools.offices.get(TERYT, "rehearsal") is gateway.tools.offices.get(TERYT, "rehearsal")
+
+
+def test_a_gminas_own_rules_for_attachments_and_names_decide(gateway: Gateway, tmp_path: Path) -> None:
+    letter = documents.general_letter(files=[File("a.pdf", documents.PDF)])
+    picky = make_tools(write_config(tmp_path, more="[attachments]\ncount = 0"), gateway.tools.store)
+
+    assert gateway.tools.check(letter, date(2026, 2, 5), TERYT).findings == ()
+    assert [item.code for item in picky.check(letter, date(2026, 2, 5), TERYT).findings] == ["attachment.count"]
+    assert picky.check(letter, date(2026, 2, 5), None).findings == ()
+
+    submission = gateway.with_tools(check=picky.check).receive(letter)
+    assert (submission.decision, submission.state) == ("quarantined", "held")

@@ -18,6 +18,7 @@ from lxml import etree
 from gateway.attachments import AttachmentContent, Rules, Scan, Scanner, attachments_of, content_type, judge
 from gateway.simulate import documents
 from gateway.simulate.documents import File
+from schemas.finding import Severity
 from tests import require
 
 MARK = b"fictitious-test-virus-of-brama"
@@ -146,6 +147,14 @@ def test_the_scanner_gets_every_byte_and_its_word_is_taken_exactly(answer, verdi
     assert Scanner(daemon.address).scan(content) is verdict
     daemon.close()
     assert daemon.received == content
+
+
+def test_a_file_that_could_not_be_scanned_is_pointed_out():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    (judged,) = judge(attached(File("a.pdf", documents.PDF)), Rules(), Scanner(f"127.0.0.1:{port}", timeout_s=1))
+    assert [(item.code, item.severity) for item in judged.findings] == [("attachment.not_scanned", Severity.WARNING)]
+    assert codes(File("a.pdf", documents.PDF)) == []  # where no scanner is configured, nobody expects it
 
 
 def test_a_scanner_that_is_away_leaves_the_question_open():

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from gateway import config
+from gateway.app import attachment_rules
+from gateway.attachments import Rules
 from gateway.config import GatewayConfig, TenantConfig
 from schemas.errors import ConfigError
 
@@ -118,12 +121,40 @@ def test_the_example_names_every_key_and_its_true_default():
     written = tomllib.loads(EXAMPLE.read_text("utf-8"))
     defaults = GatewayConfig().model_dump(mode="json")
 
-    for section in ("http", "push", "worker"):
+    for section in ("http", "push", "worker", "attachments"):
         assert written[section] == defaults[section]
     assert set(written) == set(defaults)
     assert set(written["receipt"]) == set(defaults["receipt"])
     assert written["receipt"]["issue"] == defaults["receipt"]["issue"]
     GatewayConfig.model_validate(written)
+
+
+def test_attachments_are_held_to_the_rules_that_the_example_states():
+    written = tomllib.loads(EXAMPLE.read_text("utf-8"))["attachments"]
+    rules = asdict(Rules())
+
+    assert {name: rules[name] for name in ("size_bytes", "total_bytes", "count")} == {
+        name: written[name] for name in ("size_bytes", "total_bytes", "count")
+    }
+    assert (rules["types"], rules["refused_types"]) == (set(written["types"]), set(written["refused_types"]))
+
+
+def test_a_tenants_own_word_on_attachments_wins_over_the_gateways(folder):
+    (folder / "gateway.toml").write_text("[attachments]\ncount = 7\nsize_bytes = 1000\n", "utf-8")
+    tenant = TENANT.replace("[connector", '[attachments]\nsize_bytes = 2000\ntypes = ["pdf"]\n[connector', 1)
+    (folder / "tenants" / "9999011.toml").write_text(tenant, "utf-8")
+    loaded = config.load(folder)
+
+    own, usual = attachment_rules(loaded, "9999011"), attachment_rules(loaded, None)
+    assert (own.count, own.size_bytes, own.types) == (7, 2000, {"pdf"})
+    assert (usual.count, usual.size_bytes, usual.types) == (7, 1000, set())
+
+
+@pytest.mark.parametrize("address", ["clamd", "clamd:port", ":3310"])
+def test_a_scanner_that_is_no_address_is_a_problem(folder, address):
+    (folder / "gateway.toml").write_text(f'[attachments]\nscanner = "{address}"\n', "utf-8")
+
+    assert "attachments.scanner" in problems_of(folder)
 
 
 def test_a_tenant_without_mailboxes_is_refused():
