@@ -126,22 +126,14 @@ def receipt_verify(
     from gateway import receipt as step
 
     answer = step.check_receipt(file.read_bytes(), document.read_bytes(), _trust(trust, config))
-    shown: dict[str, Any] = {"binding": answer.binding, "document_sha256": sha256(document.read_bytes())}
-    shown["verification"] = answer.verification.to_json()
     if json_:
-        show_json(shown)
+        shown: dict[str, Any] = {"binding": answer.binding, "intact": answer.intact}
+        shown |= {"issuer_trusted": answer.issuer_trusted, "document_sha256": sha256(document.read_bytes())}
+        show_json(shown | {"verification": answer.verification.to_json()})
     else:
-        words = {
-            "is_for": say("To poświadczenie dotyczy tego dokumentu.", "This receipt is for this document."),
-            "is_not": say("To poświadczenie NIE dotyczy tego dokumentu.", "This receipt is NOT for this document."),
-            "unresolved": say(
-                "Nie można ustalić, czy poświadczenie dotyczy tego dokumentu.",
-                "Whether the receipt is for this document cannot be told.",
-            ),
-        }
-        out.print(words[answer.binding])
+        _show_receipt_check(answer)
         _show_verification(file, answer.verification)
-    leave(Exit.FINE if answer.binding == "is_for" else Exit.NO)
+    leave(Exit.FINE if answer.binding == "is_for" and answer.intact else Exit.NO)
 
 
 def _trust(trust: Path | None, config: Path | None) -> Any:
@@ -200,6 +192,33 @@ def _detached(pairs: list[str]) -> dict[str, bytes]:
             )
         found[name] = Path(path).read_bytes()
     return found
+
+
+def _show_receipt_check(answer: Any) -> None:
+    binding = {
+        "is_for": say("To poświadczenie dotyczy tego dokumentu.", "This receipt is for this document."),
+        "is_not": say("To poświadczenie NIE dotyczy tego dokumentu.", "This receipt is NOT for this document."),
+        "unresolved": say(
+            "Nie można ustalić, czy poświadczenie dotyczy tego dokumentu.",
+            "Whether the receipt is for this document cannot be told.",
+        ),
+    }
+    issuer = {
+        True: (say("Wystawca jest zaufany.", "The issuer is trusted."), "green"),
+        False: (
+            say(
+                "Wystawca NIE jest zaufany: poświadczenie mógł wystawić każdy.",
+                "The issuer is NOT trusted: anybody may have issued this receipt.",
+            ),
+            "red",
+        ),
+        None: (
+            say("Nie można ustalić, czy wystawca jest zaufany.", "Whether the issuer is trusted cannot be told."),
+            "yellow",
+        ),
+    }
+    out.print(Text(binding[answer.binding], "green" if answer.binding == "is_for" else "red"))
+    out.print(Text(*issuer[answer.issuer_trusted]))
 
 
 _COLOURS = {"TOTAL-PASSED": "green", "INDETERMINATE": "yellow", "TOTAL-FAILED": "red"}

@@ -8,17 +8,44 @@ from datetime import datetime
 from typing import Literal
 
 from gateway.signatures import TrustPolicy, verify
-from schemas.verification import Crypto, ReferenceVerdict, SignatureVerdict, Verification
+from schemas.verification import Crypto, Indication, ReferenceVerdict, SignatureVerdict, Verification
 
 Binding = Literal["is_for", "is_not", "unresolved"]
 
 
+# What a verdict may say without saying anything against the issuer.
+_NOT_OF_THE_ISSUER = frozenset(
+    {
+        "signature.detached_missing",
+        "signature.manifest_unchecked",
+        "signature.sha1_allowed",
+        "signature.certificate_digest_sha1",
+        "signature.time_stamp_unusable",
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class ReceiptCheck:
-    """`binding` is arithmetic; whether the issuer is believed is in `verification`, and both are needed."""
+    """`binding` is arithmetic; whether the issuer is believed is another question, and both are needed."""
 
     binding: Binding
     verification: Verification
+
+    @property
+    def intact(self) -> bool:
+        """Whether an intact signature covers the whole receipt."""
+        return bool(self._sealing())
+
+    @property
+    def issuer_trusted(self) -> bool | None:
+        """Whether the policy believes who sealed it; None where nothing intact says who that is, or it is not known
+        yet, say whether the certificate was revoked."""
+        answers = [_believed(item) for item in self._sealing()]
+        return True if True in answers else None if None in answers or not answers else False
+
+    def _sealing(self) -> list[SignatureVerdict]:
+        return [item for item in self.verification.signatures if _seals(item)]
 
 
 def check_receipt(
@@ -31,7 +58,7 @@ def check_receipt(
              holds only other digests, `unresolved` when the receipt is not intact or names no file.
     """
     alone = verify(xml, trust, at=at)
-    candidates = [item for item in alone.signatures if item.crypto is Crypto.INTACT and item.covers_document]
+    candidates = [item for item in alone.signatures if _seals(item)]
     if document is None or not any(_detached(item) for item in candidates):
         return ReceiptCheck("unresolved", alone)
     together = verify(xml, trust, at=at, detached=_AnyName(document))
@@ -44,6 +71,22 @@ def check_receipt(
     if True in answers:
         return ReceiptCheck("is_for", together if len(answers) == 1 else alone)
     return ReceiptCheck("is_not" if all(answer is False for answer in answers) else "unresolved", alone)
+
+
+def _seals(verdict: SignatureVerdict) -> bool:
+    return verdict.crypto is Crypto.INTACT and verdict.covers_document
+
+
+def _believed(verdict: SignatureVerdict) -> bool | None:
+    """Also of a receipt whose file is not at hand: what remains then must speak for the issuer, or it is not known."""
+    if verdict.indication is Indication.PASSED:
+        return True
+    if verdict.signer is None or verdict.signer.kind == "unknown":
+        return False
+    against = {item.code for item in verdict.reasons} - _NOT_OF_THE_ISSUER
+    if any(code.startswith(("trust.", "timestamp.")) for code in against):
+        return None
+    return not against
 
 
 def _detached(verdict: SignatureVerdict) -> list[ReferenceVerdict]:

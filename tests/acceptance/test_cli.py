@@ -140,9 +140,27 @@ def test_receipts_are_shown_and_bound_to_their_document_only(brama, gateway, tmp
     assert brama.json("receipt", "show", upo)["kind"] == "UPP"
     bound = brama.json("receipt", "verify", upo, "--document", own, "--trust", trust)
     assert (bound["binding"], bound["verification"]["indication"]) == ("is_for", "TOTAL-PASSED")
+    assert (bound["intact"], bound["issuer_trusted"]) == (True, True)
     assert brama.json("receipt", "verify", upo, "--document", other, expect=NO)["binding"] == "is_not"
     assert brama.json("receipt", "show", own, expect=NO)["error"]["code"].startswith("receipt.")
     assert receipt.read_receipt(upo.read_bytes()).addressee.name == "Gmina Próbna"
+
+
+def test_whoever_issued_a_receipt_is_told_apart_from_what_it_is_for(brama, gateway, tmp_path):
+    document = a_signed_document()
+    upo = written(tmp_path / "upo.xml", gateway.answer(an_envelope(document)).receipt or b"")
+    trust = gateway.tools.config.path(gateway.tools.config.gateway.trust)
+    own, other = written(tmp_path / "own.xml", document), written(tmp_path / "other.xml", a_signed_document())
+    damaged = written(tmp_path / "damaged.xml", upo.read_bytes().replace("Próbna".encode(), "Próbka".encode(), 1))
+
+    stranger = brama.json("receipt", "verify", upo, "--document", own)
+    assert (stranger["binding"], stranger["intact"], stranger["issuer_trusted"]) == ("is_for", True, False)
+    assert "NIE jest zaufany" in brama("receipt", "verify", upo, "--document", own)
+    assert "Wystawca jest zaufany" in brama("receipt", "verify", upo, "--document", own, "--trust", trust)
+    another = brama.json("receipt", "verify", upo, "--document", other, "--trust", trust, expect=NO)
+    assert (another["binding"], another["intact"], another["issuer_trusted"]) == ("is_not", True, True)
+    broken = brama.json("receipt", "verify", damaged, "--document", own, "--trust", trust, expect=NO)
+    assert (broken["binding"], broken["intact"], broken["issuer_trusted"]) == ("unresolved", False, None)
 
 
 def test_check_is_green_for_a_good_folder_and_names_every_problem_of_a_bad_one(brama, folder):
