@@ -218,7 +218,7 @@ class AnswersConfig(_Model):
     """Services a gmina answers online (docs/answers.md)."""
 
     services: tuple[Literal["settlement_query", "arrears_certificate_application"], ...] = ()
-    office: Path = Field(default=Path("office.toml"), description="The office's card; its folder overrides templates.")
+    office: Path = Field(default=Path("office/office.toml"), description="The card; its folder overrides templates.")
     ledgers: tuple[str, ...] = Field(default=(), description="Connectors asked for dues.")
     kind: Literal["nadaj", "dorecz"] = Field(default="nadaj", description="Into the box, or against an UPD.")
     reply_mailbox: str = Field(default="", description="Where receipts come; empty: the first of mailboxes.")

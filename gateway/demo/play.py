@@ -13,6 +13,7 @@ from uuid import UUID
 
 from gateway import operations, receipt
 from gateway.app import open_store
+from gateway.demo.round_trips import round_trips
 from gateway.demo.scenes import SCENES, Scene
 from gateway.demo.stage import Stage
 from gateway.operations import SubmissionView
@@ -86,12 +87,16 @@ def play(stage: Stage, folder: Path, say: Say, progress: Callable[[str, int, int
             if item.scene.replay:
                 _replay(item, store, say)
         _until(lambda: operations.books(store).quiet, "ponowienia nie ustały")
+        progress("Odpowiedzi do mieszkańców przez ePUAP", len(SCENES), len(SCENES))
+        trips = round_trips(stage, store)
+        _until(lambda: operations.books(store).quiet, "odpowiedzi nie ustały")
         for item in shown:
             _judge(item, stage, store, shown)
         books = operations.books(store)
         doubled = sorted(key for key, count in stage.keys().items() if count != 1)
         _write(shown, folder)
     problems = [problem for item in shown for problem in item.problems]
+    problems += [f"brak odpowiedzi: {trip['service']}" for trip in trips if not trip["answered"]]
     problems += [f"klucz {key} trafił do urzędu więcej niż raz" for key in doubled]
     return {
         "balanced": books.balanced and not problems,
@@ -99,7 +104,7 @@ def play(stage: Stage, folder: Path, say: Say, progress: Callable[[str, int, int
         "books": books.to_json(),
         "problems": problems,
         "submissions": [item.to_json() for item in shown],
-        "round_trips": [],
+        "round_trips": trips,
     }
 
 

@@ -18,6 +18,7 @@ MAILBOX = {
     SIEMIATYCZE: "/gmsiemiatycze/SkrytkaESP",
 }
 OFFICE = {KRASNOPOL: "ezd", SOKOLKA: "podatki", SIEMIATYCZE: "pliki"}  # SOAP, SQL, folder
+ANSWERS_MAILBOX = "/gmkrasnopol/Podatki"  # polled; what citizens ask there is answered online
 UNKNOWN_MAILBOX = "/nieznany/SkrytkaESP"
 
 

@@ -1,9 +1,10 @@
-"""Everything the demo runs on, on loopback: PostgreSQL, the service, a worker, three offices, each its own process."""
+"""Everything the demo runs on, on loopback, each a process: PostgreSQL, service, worker, poller, ePUAP, offices."""
 
 from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -18,7 +19,8 @@ import sqlalchemy as sa
 
 from gateway import resources
 from gateway.config import Config, load
-from gateway.demo.scenes import KRASNOPOL, MAILBOX, SIEMIATYCZE, SOKOLKA
+from gateway.demo.scenes import ANSWERS_MAILBOX, KRASNOPOL, MAILBOX, SIEMIATYCZE, SOKOLKA
+from gateway.simulate.ledger import Ledger, queries
 from gateway.simulate.offices import staging
 from gateway.simulate.offices.client import Office
 from gateway.simulate.pki import UPO_PASSWORD, Pki
@@ -38,6 +40,8 @@ class Stage:
     staging_url: str
     files: Path
     push_url: str
+    epuap: Office
+    ledger: Ledger
 
     def keys(self) -> dict[str, int]:
         """How often each delivery key arrived, over all three offices."""
@@ -62,17 +66,21 @@ def staged(folder: Path) -> Iterator[Stage]:
         staging_url = stack.enter_context(_database(server, "brama_demo_urzad"))
         staging_url = staging_url.replace("postgresql://", "postgresql+psycopg://")
         staging.create(staging_url)
+        ledger = Ledger(staging_url)
+        ledger.create()
+        epuap = stack.enter_context(Office("epuap", folder / "epuap"))
         ezd = stack.enter_context(Office("ezd", folder / "urzad-ezd", "--user", "brama", "--password", "demo"))
         pki = Pki.create()
         files = folder / "urzad-pliki"
         files.mkdir(parents=True, exist_ok=True)
-        config = _configured(folder / "config", pki, gateway_url, staging_url, ezd, files)
+        config = _configured(folder / "config", pki, gateway_url, staging_url, ezd, files, epuap)
         http = config.gateway.http
         _process(stack, "serve", config, folder)
         _await(f"http://{http.host}:{http.port}/health/ready", folder / "serve.log")
         _process(stack, "work", config, folder)
+        _process(stack, "pull", config, folder)
         push_url = f"http://{http.host}:{http.port}{http.push_path}"
-        yield Stage(config, pki, ezd, staging_url, files, push_url)
+        yield Stage(config, pki, ezd, staging_url, files, push_url, epuap, ledger)
 
 
 @contextmanager
@@ -92,7 +100,9 @@ def _database(server: str, name: str) -> Iterator[str]:
         raise StoreUnavailable(reason=type(error.orig).__name__) from error
 
 
-def _configured(folder: Path, pki: Pki, gateway_url: str, staging_url: str, ezd: Office, files: Path) -> Config:
+def _configured(
+    folder: Path, pki: Pki, gateway_url: str, staging_url: str, ezd: Office, files: Path, epuap: Office
+) -> Config:
     """Write the configuration as an integrator would, from the templates that ship with the program, and load it."""
     (folder / "tenants").mkdir(parents=True, exist_ok=True)
     pki.save(folder / "pki")
@@ -100,13 +110,30 @@ def _configured(folder: Path, pki: Pki, gateway_url: str, staging_url: str, ezd:
     (folder / "gateway-url").write_text(gateway_url, "utf-8")
     (folder / "staging-url").write_text(staging_url, "utf-8")
     (folder / "ezd-password").write_text("demo", "utf-8")
-    values = {"@PORT@": str(_free_port()), "@EZD@": ezd.url, "@FILES@": str(files)}
+    (folder / "urzad").mkdir(exist_ok=True)
+    shutil.copy(resources.folder("templates") / "answers" / "office.example.toml", folder / "urzad" / "office.toml")
+    _believe(folder / "pki" / "trust.toml", epuap.state / "upp-seal.pem")
+    asking = queries()["dues"], queries("waste")["dues"]
+    answers = {
+        "@EPUAP@": epuap.url,
+        "@WS_SIGN@": str(epuap.state / "ws-sign.pem"),
+        "@ANSWERS_MAILBOX@": ANSWERS_MAILBOX,
+        "@TAX_DUES@": asking[0],
+        "@WASTE_DUES@": asking[1],
+    }
+    values = {**answers, "@PORT@": str(_free_port()), "@EZD@": ezd.url, "@FILES@": str(files)}
     templates = resources.folder("config") / "demo"
     _write(templates / "gateway.toml", folder / "gateway.toml", values)
     for tenant in (KRASNOPOL, SOKOLKA, SIEMIATYCZE):
         own = {**values, "@MAILBOX@": MAILBOX[tenant]}
         _write(templates / f"{tenant}.toml", folder / "tenants" / f"{tenant}.toml", own)
     return load(folder)
+
+
+def _believe(trust: Path, seal: Path) -> None:
+    """The simulated ePUAP's receipts settle what was sent."""
+    with trust.open("a", encoding="utf-8") as file:
+        file.write(f'\n[[seal]]\ncertificate = "{seal}"\n')
 
 
 def _write(template: Path, target: Path, values: dict[str, str]) -> None:

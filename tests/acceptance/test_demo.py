@@ -73,3 +73,12 @@ def test_nothing_complains_when_it_ends(demo):
     *_, said = demo
 
     assert "Traceback" not in said
+
+
+def test_two_services_go_from_the_citizens_request_to_the_answer_in_the_citizens_box(demo):
+    _, result, _ = demo
+    trips = {trip["service"]: (trip["answered"], trip["document"], trip["receipts"]) for trip in result["round_trips"]}
+    assert trips == {
+        "settlement_query": (True, "settlement_statement", ["UPP", "UPD"]),
+        "arrears_certificate_application": (True, "certificate_no_arrears", ["UPP", "UPD"]),
+    }
