@@ -6,14 +6,18 @@ script, no image and no address in the page. What no row took is shown too, so t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from html import escape
 from typing import Any
 
+from gateway import resources
 from gateway.mapping.record import look_up
 from gateway.mapping.table import Each, Table
 from gateway.mapping.tables import Mappings
+from gateway.typesetting import typeset
 from schemas.case import Case
 from schemas.finding import Validation
 from schemas.texts import all_texts
@@ -36,10 +40,19 @@ _STYLE = (
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """The same content twice: a whole HTML page, and plain text."""
+    """The same content as a whole HTML page, as plain text, and as an accessible PDF when one is asked for."""
 
     html: str
     text: str
+    content: dict[str, Any]  # title, mark, sections: what the PDF's layout gets
+
+    def pdf(self, stamp: datetime) -> bytes:
+        """PDF/UA-1 and PDF/A-2a; `stamp` (aware) is its time of making. Raises AnswerError `answers.pdf_missing`.
+
+        What none of the fonts can print stands as its number, `[U+6F22]`: nothing a citizen wrote is left out.
+        """
+        layout = resources.folder("templates") / "documents" / "page.typ"
+        return typeset(layout, "document", _printable(self.content), stamp)
 
 
 @dataclass(slots=True)
@@ -61,7 +74,8 @@ def render(
     sections = [section for section in _sections(case, table) if section.rows or section.parts]
     sections += _about(document, case, validation, verification)
     reconstructed = validation.form is not None and validation.form.status == "reconstructed"
-    return Rendered(_html(name, sections, reconstructed), _text(name, sections, reconstructed))
+    content = {"title": name, "mark": _MARK if reconstructed else None, "sections": [asdict(one) for one in sections]}
+    return Rendered(_html(name, sections, reconstructed), _text(name, sections, reconstructed), content)
 
 
 def word(value: Any) -> str:
@@ -167,3 +181,18 @@ def _text_section(section: _Section) -> list[str]:
     lines = ["", section.title, "-" * len(section.title)]
     lines += [f"{label}: {value}" for label, value in section.rows]
     return lines + [line for part in section.parts for line in _text_section(part)]
+
+
+# Latin, Greek, Cyrillic, punctuation and currencies, which the fonts of the PDF have; the rest is shown by number.
+_UNPRINTABLE = re.compile(
+    r"[^\n\x20-\x7e\xa0-\xac\xae-\u017f\u0386\u0388-\u038a\u038c\u038e-\u03a1\u03a3-\u03ce\u0400-\u045f\u2010-\u2015\u2018-\u201e\u2020-\u2022\u2026\u2030\u20ac\u2212]"
+)
+
+
+def _printable(content: Any) -> Any:
+    if isinstance(content, str):
+        plain = content.replace("\r\n", "\n").replace("\t", " ")
+        return _UNPRINTABLE.sub(lambda found: f"[U+{ord(found[0]):04X}]", plain)
+    if isinstance(content, dict):
+        return {key: _printable(value) for key, value in content.items()}
+    return [_printable(value) for value in content] if isinstance(content, list | tuple) else content

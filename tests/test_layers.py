@@ -32,8 +32,10 @@ ROLES: dict[str, str] = {
     "gateway.mapping": "library",
     "gateway.render": "library",
     "gateway.stylesheet": "library",
+    "gateway.typesetting": "library",
     "gateway.services": "library",
     "gateway.attachments": "library",
+    "gateway.enclosed": "enclosed",
     "gateway.forms_admin": "operations",
     "gateway.limits": "library",
     "gateway.policy": "library",
@@ -96,6 +98,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "signatures": _LOW,
     "answers": _LOW | {"connectors"},  # pure: what a letter says; ledgers are asked through connectors
     "receipts": _LOW | {"signatures"},  # a receipt is checked by its signature
+    "enclosed": _LOW | {"signatures"},  # so are signatures inside attached files
     "tools": _STORED,
     "step": _STORED | {"transport", "receipts", "answers"},
     "wiring": _STEPS | {"transport", "web", "wiring"},

@@ -1,22 +1,16 @@
-"""A letter as an accessible PDF: PDF/UA-1 and PDF/A-2a in one file, tagged, in Polish, every font inside.
-
-typst refuses to write a file that does not keep to both standards, so a template's mistake shows here and not in the
-citizen's screen reader. Nothing is fetched: the layout may read its own folder and the fonts that come with typst.
-"""
+"""A letter as an accessible PDF (see typesetting.py)."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from datetime import UTC, datetime, time
-from pathlib import Path
 from typing import Any
 
 from gateway.answers.letter import Block, Code, Codes, Letter, address_lines
 from gateway.answers.polish import bound, day
 from gateway.answers.templates import CREST, LAYOUT, Templates
 from gateway.clock import WARSAW
-from schemas.errors import AnswerError
+from gateway.typesetting import typeset
 
 CLOSING = "dokument podpisany elektronicznie"
 
@@ -29,30 +23,8 @@ def render(letter: Letter, templates: Templates) -> bytes:
     """
     layout = templates.file(LAYOUT)
     assert layout is not None
-    if '"@' in layout.read_text("utf-8"):  # typst would fetch the package from the network
-        raise AnswerError("answers.layout_failed", file=str(layout), problem="packages are not allowed")
-    content = json.dumps(_content(letter, templates), ensure_ascii=False)
-    return _compiled(layout, content, datetime.combine(letter.dated, time(), WARSAW).astimezone(UTC))
-
-
-def _compiled(layout: Path, content: str, stamp: datetime) -> bytes:
-    try:
-        import typst  # an extra: who answers nobody does without its 34 MB
-    except ImportError as error:
-        raise AnswerError("answers.pdf_missing") from error
-    try:
-        made = typst.compile(
-            layout,
-            root=layout.parent,
-            sys_inputs={"letter": content},
-            ignore_system_fonts=True,
-            pdf_standards=["a-2a", "ua-1"],  # archivable and accessible
-            timestamp=stamp,
-        )
-    except typst.TypstError as error:
-        raise AnswerError("answers.layout_failed", file=str(layout), problem=error.message) from None
-    assert isinstance(made, bytes)
-    return made
+    stamp = datetime.combine(letter.dated, time(), WARSAW).astimezone(UTC)
+    return typeset(layout, "letter", _content(letter, templates), stamp)
 
 
 def file_name(letter: Letter) -> str:

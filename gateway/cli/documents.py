@@ -48,7 +48,7 @@ def verify(
     """Sprawdź podpisy elektroniczne dokumentów (XAdES, XML-DSig)."""
     from gateway import signatures
 
-    policy = _trust(trust, config)
+    policy = load_trust(trust, config)
     moment = _moment(at)
     data = _detached(detached or [])
     results = [
@@ -125,7 +125,7 @@ def receipt_verify(
     """Czy to poświadczenie dotyczy tego dokumentu?"""
     from gateway import receipt as step
 
-    answer = step.check_receipt(file.read_bytes(), document.read_bytes(), _trust(trust, config))
+    answer = step.check_receipt(file.read_bytes(), document.read_bytes(), load_trust(trust, config))
     if json_:
         shown: dict[str, Any] = {"binding": answer.binding, "intact": answer.intact}
         shown |= {"issuer_trusted": answer.issuer_trusted, "document_sha256": sha256(document.read_bytes())}
@@ -136,7 +136,7 @@ def receipt_verify(
     leave(Exit.FINE if answer.binding == "is_for" and answer.intact else Exit.NO)
 
 
-def _trust(trust: Path | None, config: Path | None) -> Any:
+def load_trust(trust: Path | None, config: Path | None) -> Any:
     from gateway import config as settings
     from gateway import signatures, trusted
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from gateway.cli.documents import AsJson, ConfigFolder, OneFile, load_forms, load_mappings
+from gateway.cli.documents import AsJson, ConfigFolder, OneFile, load_forms, load_mappings, load_trust
 from gateway.cli.output import Exit, err, leave, out, say, show_json
 from schemas.errors import FormError
 
@@ -171,20 +171,30 @@ def forms_sample(
 def show(
     file: OneFile,
     html: Annotated[Path | None, typer.Option("--html", dir_okay=False, help="Zapisz jako stronę HTML.")] = None,
+    pdf: Annotated[Path | None, typer.Option("--pdf", dir_okay=False, help="Zapisz jako dostępny plik PDF.")] = None,
+    text: Annotated[Path | None, typer.Option("--text", dir_okay=False, help="Zapisz jako zwykły tekst.")] = None,
+    trust: Annotated[
+        Path | None, typer.Option("--trust", exists=True, dir_okay=False, help="Plik zasad zaufania (trust.toml).")
+    ] = None,
     config: ConfigFolder = None,
 ) -> None:
-    """Pokaż dokument tak, jak czyta go człowiek: opisane pola, załączniki, ustalenia."""
-    from gateway import mapper, validate
+    """Pokaż dokument tak, jak czyta go człowiek: opisane pola, załączniki, podpisy, ustalenia."""
+    from gateway import mapper, signatures, validate
     from gateway.render import render
 
     document, mappings = file.read_bytes(), load_mappings(config)
     case = mapper.apply(document, mappings, mapper.MessageFacts())
-    page = render(document, case, validate.check(document, load_forms(config), mappings), mappings)
-    if html is None:
+    verification = signatures.verify(document, load_trust(trust, config))
+    validation = validate.check(document, load_forms(config), mappings)
+    page = render(document, case, validation, mappings, verification)
+    if html is not None:
+        _write(page.html.encode(), html)
+    if pdf is not None:
+        _write(page.pdf(datetime.now(UTC)), pdf)
+    if text is not None:
+        _write(page.text.encode(), text)
+    if html is None and pdf is None and text is None:
         out.print(page.text, markup=False)
-    else:
-        html.write_text(page.html, "utf-8")
-        err.print(say(f"Zapisano: {html}", f"Written: {html}"), markup=False)
 
 
 def _services(rows: list[Any], json_: bool) -> None:

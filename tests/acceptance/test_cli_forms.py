@@ -87,6 +87,20 @@ def test_a_document_is_shown_as_a_person_reads_it(brama, tmp_path):
     assert '<html lang="pl"' in page
 
 
+def test_a_document_is_shown_with_its_signature_as_page_pdf_and_text(brama, tmp_path):
+    file, keys = tmp_path / "dn1.xml", tmp_path / "klucze"
+    brama("forms", "sample", "DN-1", "--signed", keys, "--out", file)
+    out = {kind: tmp_path / f"dn1.{kind}" for kind in ("html", "pdf", "text")}
+
+    brama("show", file, "--trust", keys / "trust.toml", *(part for kind in out for part in (f"--{kind}", out[kind])))
+
+    assert out["pdf"].read_bytes().startswith(b"%PDF-1.7")
+    for page in (out["html"].read_text("utf-8"), out["text"].read_text("utf-8")):
+        assert "TOTAL-PASSED; Zdzisław Próbny-Źdźbło" in page
+        assert "bez uwag" in page
+    assert "Podpis 1: INDETERMINATE" in brama("show", file)  # nobody said whose seals to believe
+
+
 @pytest.mark.parametrize("name", ["DN-1", "DT-1", "STAN-ROZLICZEN", "PISMO-OGOLNE:4566"])
 def test_a_sample_signed_with_the_test_keys_is_trusted_and_valid(brama, tmp_path, name):
     file, keys = tmp_path / "wniosek.xml", tmp_path / "klucze"

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from datetime import UTC, datetime
 from itertools import pairwise
+from pathlib import Path
 
+import pikepdf
 import pytest
 from lxml import html as lxml_html
 
@@ -14,9 +19,12 @@ from gateway.render import Rendered, render, word
 from gateway.simulate import documents
 from gateway.simulate.documents import File
 from schemas.verification import Crypto, Indication, SignatureVerdict, Signer, Verification
+from tests import require
+from tests.judges import verapdf
 
 FORMS = Forms.load()
 MAPPINGS = Mappings.load()
+NOON = datetime(2026, 2, 5, 12, tzinfo=UTC)
 NAMES = [f"{form.info.code}:{form.info.version}" for form in FORMS if form.file is not None]
 
 
@@ -93,3 +101,78 @@ def test_every_code_word_of_the_mappings_has_a_polish_word():
 
 def test_flags_are_words():
     assert (word(True), word(False), word("12.50")) == ("tak", "nie", "12.50")
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A sample of every form as PDF."""
+    folder = tmp_path_factory.mktemp("pdf")
+    made = {name: folder / f"{name.replace(':', '-')}.pdf" for name in NAMES}
+    for name, file in made.items():
+        file.write_bytes(shown(forms_admin.sample(FORMS, MAPPINGS, name), passed()).pdf(NOON))
+    return made
+
+
+def passed() -> Verification:
+    verdict = SignatureVerdict(
+        id="s", indication=Indication.PASSED, sub_indication=None, crypto=Crypto.INTACT, covers_document=True,
+        level=None, signing_time=None, signer=Signer(kind="qualified", name="Łucja Próbna"), references=(), reasons=(),
+    )  # fmt: skip
+    return Verification(Indication.PASSED, (verdict,), "full")
+
+
+def printed(file: Path) -> str:
+    command = [require.program("pdftotext"), "-layout", str(file), "-"]
+    told = subprocess.run(command, capture_output=True, check=True, timeout=60).stdout.decode()
+    return " ".join(told.replace("\N{NO-BREAK SPACE}", " ").split())
+
+
+def test_the_pdf_of_every_form_keeps_to_pdf_ua_and_pdf_a(files):
+    assert verapdf.failures(list(files.values()), "ua1") == []
+    assert verapdf.failures(list(files.values()), "2a") == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_pdf_is_polish_and_titled_and_says_what_the_page_says(files, name):
+    with pikepdf.open(files[name]) as opened:
+        assert str(opened.Root.Lang) == "pl-PL"
+        assert bool(opened.Root.ViewerPreferences.DisplayDocTitle)
+    told = printed(files[name])
+    for expected in ("Podpisy elektroniczne", "TOTAL-PASSED; Łucja Próbna", "Uwagi ze sprawdzenia", "Plik"):
+        assert expected in told
+
+
+def test_the_same_document_gives_the_same_pdf():
+    page = shown(documents.general_letter())
+    assert page.pdf(NOON) == page.pdf(NOON)
+
+
+def test_what_was_written_is_printed_and_never_run(tmp_path):
+    hostile = '#panic("x") *b* $1$ _u_ @ref'
+    (tmp_path / "a.pdf").write_bytes(shown(documents.general_letter(paragraphs=(hostile,))).pdf(NOON))
+    assert hostile in printed(tmp_path / "a.pdf")
+
+
+def test_what_no_font_can_print_stands_as_its_number(tmp_path):
+    strange = "漢 😀 א \u202e Ω ž я – „”"
+    (tmp_path / "a.pdf").write_bytes(shown(documents.general_letter(paragraphs=(strange,))).pdf(NOON))
+    assert "[U+6F22] [U+1F600] [U+05D0] [U+202E] Ω ž я – „”" in printed(tmp_path / "a.pdf")
+
+
+def test_every_character_counted_as_printable_can_be_printed():
+    every = "".join(chr(number) for number in range(32, 0x10000) if not 0xD800 <= number < 0xE000 and number < 0xFFFE)
+    page = shown(documents.general_letter())
+    content = {**page.content, "sections": [{"title": "X", "rows": [["znaki", every]], "parts": []}]}
+    assert Rendered("", "", content).pdf(NOON).startswith(b"%PDF-")
+
+
+def test_without_the_extra_the_refusal_names_it():
+    script = (
+        "import sys; sys.modules['typst'] = None\n"
+        "from datetime import UTC, datetime\n"
+        "from gateway.render import Rendered\nfrom schemas.errors import AnswerError\n"
+        "try: Rendered('', '', {}).pdf(datetime.now(UTC))\n"
+        "except AnswerError as error: print(error.code)"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    assert ran.stdout.strip() == "answers.pdf_missing", ran.stderr
