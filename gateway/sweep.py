@@ -36,6 +36,7 @@ def sweep(tools: Tools) -> int:
         processing = sweeps.forgotten_processing(transaction)
         lost = sweeps.forget_lost_wake_ups(transaction, tools.config.gateway.worker.sweep_s)
         freed = sweeps.unpark(transaction)
+        sweeps.drop_abandoned_jobs(transaction)
         undecided = submissions.unfinished(transaction, SubmissionState.KEPT, limit=20)
         unsettled = reports.take_due(transaction)
     for submission_id in undecided:

@@ -43,6 +43,8 @@ lease_s = 30.0
 sweep_s = 0.3
 retry_s = [0.05, 0.05, 0.1]
 jitter = 0.0
+breaker_s = 0.2
+breaker_longest_s = 0.4
 """
 
 TENANT_TOML = """\

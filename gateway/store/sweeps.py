@@ -15,8 +15,10 @@ from gateway.store import tables as t
 D = t.delivery.c
 _OPEN = ("due", "waiting", "unsettled")
 
+# Only a job still in the queue counts: one that is `doing` belongs to work that has begun, and then its delivery is
+# `trying`; or the database went away under it, and nobody will ever finish it. A wake-up too many finds nothing to do.
 _WITHOUT_JOB = """
-NOT EXISTS (SELECT 1 FROM procrastinate_jobs j WHERE j.args ->> 'id' = {id}::text AND j.status IN ('todo', 'doing'))
+NOT EXISTS (SELECT 1 FROM procrastinate_jobs j WHERE j.args ->> 'id' = {id}::text AND j.status = 'todo')
 """
 
 
@@ -50,6 +52,20 @@ def forget_lost_wake_ups(connection: Connection, after_s: float, limit: int = 10
                            ORDER BY d.woken_at LIMIT :limit FOR UPDATE SKIP LOCKED)
         """),  # noqa: S608 - the only thing formatted in is a column of ours
         {"after_s": after_s, "limit": limit},
+    )
+    return done.rowcount
+
+
+def drop_abandoned_jobs(connection: Connection, after_s: float = 3600.0) -> int:
+    """Wake-ups that were taken long ago and never finished, because the database was away just then."""
+    done = connection.execute(
+        text("""
+            DELETE FROM procrastinate_jobs j
+             WHERE j.status = 'doing' AND NOT EXISTS (
+                SELECT 1 FROM procrastinate_events e
+                 WHERE e.job_id = j.id AND e.at > now() - make_interval(secs => :after_s))
+        """),
+        {"after_s": after_s},
     )
     return done.rowcount
 

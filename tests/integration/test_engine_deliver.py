@@ -15,7 +15,7 @@ from connectors.base import Capabilities, LookUpFailed, Options
 from connectors.rehearsal import Behaviour
 from gateway import flow, sweep
 from gateway.steps import Lease, LeaseLost, RememberedSteps
-from gateway.store import attempts
+from gateway.store import attempts, sweeps
 from gateway.store.database import Store
 from gateway.tools import Office
 from schemas.delivery import (
@@ -472,6 +472,25 @@ def test_losing_every_job_row_loses_no_delivery(gateway: Gateway) -> None:
     gateway.work_until_quiet()
 
     assert [gateway.states(one) for one in submissions] == [["delivered"]] * 3
+
+
+def test_a_wake_up_taken_by_a_live_worker_that_lost_the_database_loses_nothing(gateway: Gateway) -> None:
+    """The job stays `doing` for ever, its worker's heart beats, and yet the delivery must go on."""
+    submission = gateway.receive()
+    gateway.work_one()
+    with gateway.tools.store.begin() as transaction:
+        transaction.execute(text("INSERT INTO procrastinate_workers DEFAULT VALUES"))
+        transaction.execute(
+            text("UPDATE procrastinate_jobs SET status = 'doing', worker_id = (SELECT id FROM procrastinate_workers)")
+        )
+    time.sleep(gateway.tools.config.gateway.worker.sweep_s + 0.1)
+    sweep.sweep(gateway.tools)
+    gateway.work_until_quiet()
+
+    assert gateway.states(submission) == ["delivered"]
+    with gateway.tools.store.begin() as transaction:
+        assert sweeps.drop_abandoned_jobs(transaction, after_s=3600) == 0
+        assert sweeps.drop_abandoned_jobs(transaction, after_s=0) == 1
 
 
 def test_wake_ups_without_work_end_quietly(gateway: Gateway) -> None:
