@@ -187,6 +187,7 @@ def test_the_environments_proxies_are_not_used(monkeypatch: pytest.MonkeyPatch) 
         (format_datetime(datetime.now(UTC) + timedelta(hours=2)), 3600, 7200),
         ("Sun, 06 Nov 1994 08:49:37 GMT", 0, 0),
     ],
+    ids=["seconds", "a date to come", "a date gone by"],
 )
 def test_a_time_to_come_back_is_understood_as_seconds_or_date(header: str, lowest: float, highest: float) -> None:
     waits = retry_after(Reply(503, {"Retry-After": header}, b""))
