@@ -268,3 +268,20 @@ def test_an_act_without_a_name_is_refused(town, ledger):
     with pytest.raises(OperationRefused) as caught:
         operations.withdraw(gateway.tools.store, waiting.id, actor=" ", reason="x")
     assert caught.value.code == "operation.actor_and_reason"
+
+
+def test_whoever_works_on_an_answer_that_was_withdrawn_meanwhile_comes_late(town, office, ledger):
+    gateway = town()
+    owes(ledger, late=False)
+    submission = asks(gateway, settlement_query(applicant=CITIZEN))
+    while "answer_begun" not in gateway.words(submission):
+        gateway.work_one()
+    stored = plan_of(gateway, submission)
+    with gateway.tools.store.begin() as transaction:
+        claimed = answers.claim(transaction, stored.id, 60)
+    assert claimed is not None
+    operations.withdraw(gateway.tools.store, stored.id, actor="urzędnik", reason="odpowiedziano inaczej")
+    with gateway.tools.store.begin() as transaction:
+        assert not answers.move(transaction, stored.id, claimed.fence, claimed.plan, wait_s=0.0)
+    gateway.work_until_quiet()
+    assert (plan_of(gateway, submission).step, in_the_citizens_box(office)) == ("withdrawn", [])
