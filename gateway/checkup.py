@@ -17,6 +17,7 @@ from gateway import crashpoint
 from gateway.config import Config, ConnectorConfig, Route, TenantConfig
 from gateway.forms import Forms
 from gateway.mapper import Mappings
+from gateway.reply import paper
 from gateway.seals import load_seals
 from gateway.signatures.messages import answer_trust
 from gateway.trusted import load_policy
@@ -100,6 +101,8 @@ class _Look:
         options = {name: self._connector(tenant, name, made) for name, made in tenant.connector.items()}
         if not tenant.route:
             self._add(f"{tenant.teryt}.toml", "checkup.no_route")
+        if tenant.answers.services:
+            self._tried(f"{tenant.teryt}.toml: answers.office", lambda: paper(self.config.path(tenant.answers.office)))
         for index, route in enumerate(tenant.route):
             self._route(f"{tenant.teryt}.toml: route.{index}", route, options.get(route.connector))
 

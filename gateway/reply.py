@@ -153,7 +153,7 @@ def _drafted(
     plan: AnswerPlan, case: Case, matter: Matter, dues: Dues, stored: StoredAnswer, tools: Tools
 ) -> drafting.Draft:
     own = tools.config.tenants[stored.tenant].answers
-    composer, render = _paper(tools.config.path(own.office))
+    composer, render = paper(tools.config.path(own.office))
     if plan.service is Service.SETTLEMENT_QUERY:
         return drafting.draft_statement(composer, matter, dues, render, cleared=plan.cleared)
     today = tools.clock.now().astimezone(WARSAW).date()
@@ -249,7 +249,7 @@ def _wait(plan: AnswerPlan, code: str, stored: StoredAnswer, tools: Tools) -> _N
 
 
 @cache
-def _paper(card: Path) -> tuple[Composer, Rendering]:
+def paper(card: Path) -> tuple[Composer, Rendering]:
     """A gmina's card and templates, read once. Raises ConfigError, AnswerError: they are wrong."""
     templates = Templates([card.parent] if card.is_file() else [])
     return Composer(templates, load_office(card)), Rendering(templates)

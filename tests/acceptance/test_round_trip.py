@@ -12,8 +12,10 @@ import pytest
 from sqlalchemy import make_url
 
 from gateway import channels, poll
+from gateway.checkup import check
 from gateway.clock import WARSAW
 from gateway.operations import answering as operations
+from gateway.reply import paper
 from gateway.signatures import TrustPolicy, verify
 from gateway.simulate.applications import certificate_application, settlement_query
 from gateway.simulate.citizens import sign_trusted_profile
@@ -24,7 +26,7 @@ from gateway.store import answers
 from schemas.errors import AnswerError, OperationRefused
 from schemas.ids import sha256
 from schemas.submission import Submission
-from tests.builders import pki
+from tests.builders import TERYT, pki
 from tests.outboxes import CITIZEN_BOX, Correspondent, a_town, place_receipt
 
 CITIZEN = person(31, "Krasnopol")
@@ -285,3 +287,12 @@ def test_whoever_works_on_an_answer_that_was_withdrawn_meanwhile_comes_late(town
         assert not answers.move(transaction, stored.id, claimed.fence, claimed.plan, wait_s=0.0)
     gateway.work_until_quiet()
     assert (plan_of(gateway, submission).step, in_the_citizens_box(office)) == ("withdrawn", [])
+
+
+def test_a_check_names_the_card_that_is_missing(town, tmp_path):
+    town()
+    assert check(tmp_path).problems == ()
+    (tmp_path / "urzad").rename(tmp_path / "gdzie-indziej")
+    paper.cache_clear()
+    (problem,) = check(tmp_path).problems
+    assert (problem.where, problem.code) == (f"{TERYT}.toml: answers.office", "config.invalid")
