@@ -19,6 +19,7 @@ from connectors import registry
 from gateway import channels, flow, log, mapper, policy, trusted, upo, validate
 from gateway.clock import Clock, SystemClock
 from gateway.config import Config, FormPolicy, load, resolve_secrets, secret
+from gateway.enclosed import Inspector
 from gateway.forms import Forms
 from gateway.mail import mail_of
 from gateway.operations.back_office import BackOffice
@@ -89,7 +90,7 @@ def make_tools(config: Config, store: Store) -> Tools:
         offices=ConfiguredOffices(config),
         verify=verify,
         verify_again=verify,
-        check=_checker(config, forms, mappings),
+        check=_checker(config, forms, mappings, Inspector(trust, clock.now).findings),
         rules=partial(rules_of, config, forms),
         seal=_sealer(config, seals, clock),
         map=partial(_map, mappings),
@@ -158,7 +159,7 @@ def _with(rules: Rules, said: FormPolicy) -> Rules:
 
 
 def _checker(
-    config: Config, forms: Forms, mappings: mapper.Mappings
+    config: Config, forms: Forms, mappings: mapper.Mappings, inspect: validate.Inspect
 ) -> Callable[[bytes, date, str | None], Validation]:
     settings = config.gateway.attachments
     scanner = validate.Scanner(settings.scanner, settings.scanner_timeout_s) if settings.scanner else None
@@ -169,7 +170,7 @@ def _checker(
         known = tenant if tenant in receivers else None
         return validate.check(
             document, forms, mappings, on,
-            attachments=rules[known], scanner=scanner, receiver=receivers.get(known or ""),
+            attachments=rules[known], scanner=scanner, inspect=inspect, receiver=receivers.get(known or ""),
         )  # fmt: skip
 
     return check

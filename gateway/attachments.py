@@ -180,12 +180,12 @@ def _findings(item: AttachmentContent, rules: Rules) -> list[Finding]:
         found.append(_finding("attachment.type_refused", item.line, type=item.type or "?"))
     elif item.type and item.declared_type and not _agree(item.type, item.declared_type):
         found.append(_finding("attachment.type_differs", item.line, Severity.WARNING, type=item.type))
-    if item.type in _ZIPPED and _is_bomb(item.content, rules):
+    if item.type in _ZIPPED and is_bomb(item.content, rules):
         found.append(_finding("attachment.zip_bomb", item.line))
     return found
 
 
-def _is_bomb(content: bytes, rules: Rules) -> bool:
+def is_bomb(content: bytes, rules: Rules) -> bool:
     """Judged by the archive's directory: total size, ratio, number of members, overlapping members, archives inside."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:

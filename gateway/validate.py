@@ -5,7 +5,7 @@ Works on the original octets, so that lines are those of the citizen's file. Bad
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import date
 from itertools import chain
@@ -13,7 +13,7 @@ from itertools import chain
 import structlog
 from lxml import etree
 
-from gateway.attachments import Rules, Scanner, attachments_of, judge
+from gateway.attachments import AttachmentContent, Rules, Scanner, attachments_of, judge
 from gateway.checks import Receiver, addressee_checks, case_checks, document_checks, unread_findings
 from gateway.checks.say import finding
 from gateway.formdata.findings import schema_findings
@@ -33,6 +33,8 @@ __all__ = ["Receiver", "Rules", "Scanner", "check"]
 
 log = structlog.get_logger()
 
+Inspect = Callable[[AttachmentContent, Rules], Iterable[Finding]]  # looks into an attached file: signatures inside
+
 
 def check(
     document: bytes,
@@ -42,13 +44,14 @@ def check(
     *,
     attachments: Rules | None = None,
     scanner: Scanner | None = None,
+    inspect: Inspect | None = None,
     receiver: Receiver | None = None,
 ) -> Validation:
     """Everything we can say about a document before a person reads it.
 
     Args:    mappings: tables for the checks that compare figures, the packaged ones by default; on: day of receipt in
              Poland, for checks of years and deadlines; attachments: a tenant's rules for attached files, None: only
-             that they decode; scanner: asked about each attached file, with the rules;
+             that they decode; scanner, inspect: asked about each attached file, with the rules;
              receiver: the gmina whose mailbox it reached, to find what was sent to the wrong one.
     Returns: a Validation; `form` None with `form.unknown` where no template of the root's namespace is known, or with
              a `document.*` finding where the octets are no XML we read.
@@ -66,11 +69,14 @@ def check(
     inside = inside_of(tree.getroot(), tables.get(namespace)) if form.wrapper else None
     if inside is not None and forms.get(inside.namespace) is not None:
         # lines and paths are those of the inside
-        return check(inside.document, forms, tables, on, attachments=attachments, scanner=scanner, receiver=receiver)
+        return check(
+            inside.document, forms, tables, on,
+            attachments=attachments, scanner=scanner, inspect=inspect, receiver=receiver,
+        )  # fmt: skip
     departures = _against_schema(tree, form, forms)
     further = _beyond_schema(tree.getroot(), form, tables, on, receiver)
     if attachments is not None:
-        further = chain(further, _attached(tree.getroot(), form, attachments, scanner))
+        further = chain(further, _attached(tree.getroot(), form, attachments, scanner, inspect))
     if departures:  # whatever is missing is missing there already
         further = (item for item in further if item.code != "check.required_missing")
     if form.wrapper:
@@ -113,9 +119,14 @@ def _beyond_schema(
             yield finding("check.unreadable", Severity.WARNING, target=error.facts.get("key", "-"))
 
 
-def _attached(root: etree._Element, form: Form, rules: Rules, scanner: Scanner | None) -> Iterator[Finding]:
+def _attached(
+    root: etree._Element, form: Form, rules: Rules, scanner: Scanner | None, inspect: Inspect | None
+) -> Iterator[Finding]:
     files = attachments_of(root, names_are_base64=form.wrapper)
-    yield from (item for judged in judge(files, rules, scanner) for item in judged.findings)
+    for judged in judge(files, rules, scanner):
+        yield from judged.findings
+        if inspect is not None:
+            yield from inspect(judged.attachment, rules)
 
 
 def _case_findings(root: etree._Element, table: Table, on: date | None, receiver: Receiver | None) -> Iterator[Finding]:

@@ -1,0 +1,183 @@
+"""Signed attachments: PDFs that pyHanko signed, containers with our own XAdES; reported, never a verdict."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import pytest
+from asn1crypto import keys, x509
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.pdf_utils.writer import PageObject, PdfFileWriter
+from pyhanko.sign import signers
+from pyhanko.sign.fields import SigSeedSubFilter
+from pyhanko_certvalidator.registry import SimpleCertificateStore
+
+from gateway.attachments import Rules, attachments_of
+from gateway.enclosed import Inspector
+from gateway.forms import Forms
+from gateway.signatures import TrustPolicy
+from gateway.simulate import documents, pki
+from gateway.simulate.documents import File
+from gateway.simulate.pki import Identity
+from gateway.validate import check
+from schemas.finding import Severity
+from schemas.xmldoc import parse
+from tests.signing import MARK, Recipe, Target, sign
+
+ASIC = "http://uri.etsi.org/02918/v1.2.1#"
+FILES = {"umowa.txt": b"tekst", "plan zagospodarowania.txt": b"plan"}
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def trust() -> TrustPolicy:
+    own = pki.shared()
+    return TrustPolicy("test", qualified_anchors=(own.qualified_ca.certificate,), seals=(own.upo_seal.certificate,))
+
+
+def findings(content: bytes, rules: Rules | None = None):
+    (attached,) = attachments_of(parse(documents.general_letter(files=[File("zalacznik", content)])).getroot())
+    return list(Inspector(trust(), now).findings(attached, rules or Rules()))
+
+
+def codes(content: bytes, rules: Rules | None = None) -> list[str]:
+    found = findings(content, rules)
+    assert all(item.severity is not Severity.ERROR for item in found)
+    return [item.code.removeprefix("attachment.") for item in found]
+
+
+def a_pdf() -> bytes:
+    writer, out = PdfFileWriter(), io.BytesIO()
+    page = generic.StreamObject(stream_data=b"q Q")
+    box = generic.ArrayObject(map(generic.NumberObject, (0, 0, 200, 200)))
+    writer.insert_page(PageObject(contents=writer.add_object(page), media_box=box))
+    writer.write(out)
+    return out.getvalue()
+
+
+def signed_pdf(identity: Identity, plain: bytes | None = None, field: str = "Podpis") -> bytes:
+    signer = signers.SimpleSigner(
+        signing_cert=x509.Certificate.load(identity.certificate.public_bytes(Encoding.DER)),
+        signing_key=keys.PrivateKeyInfo.load(
+            identity.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        ),
+        cert_registry=SimpleCertificateStore(),
+    )
+    meta = signers.PdfSignatureMetadata(field_name=field, subfilter=SigSeedSubFilter.PADES)
+    writer = IncrementalPdfFileWriter(io.BytesIO(plain or a_pdf()))
+    return signers.sign_pdf(writer, meta, signer=signer).getvalue()
+
+
+def stranger() -> Identity:
+    return pki.self_signed_with("rsa2048")
+
+
+def test_a_pdf_signed_by_someone_trusted_is_reported_as_such():
+    assert codes(signed_pdf(pki.shared().qualified)) == ["signature_valid"]
+
+
+def test_a_pdf_signed_by_a_stranger_is_intact_but_not_trusted():
+    assert codes(signed_pdf(stranger())) == ["signature_untrusted"]
+
+
+def test_a_pdf_signed_twice_is_reported_twice():
+    twice = signed_pdf(stranger(), signed_pdf(pki.shared().qualified), "Drugi")
+    assert codes(twice) == ["signature_valid", "signature_untrusted"]
+
+
+def test_a_pdf_altered_after_signing_is_broken():
+    altered = signed_pdf(pki.shared().qualified).replace(b"q Q", b"Q q", 1)
+    assert codes(altered) == ["signature_broken"]
+
+
+def test_a_pdf_with_pages_added_after_signing_is_not_wholly_signed():
+    writer = IncrementalPdfFileWriter(io.BytesIO(signed_pdf(pki.shared().qualified)))
+    page = generic.StreamObject(stream_data=b"Q q")
+    box = generic.ArrayObject(map(generic.NumberObject, (0, 0, 200, 200)))
+    writer.insert_page(PageObject(contents=writer.add_object(page), media_box=box))
+    out = io.BytesIO()
+    writer.write(out)
+    assert codes(out.getvalue()) == ["signature_partial"]
+
+
+def test_a_pdf_that_only_says_it_is_signed_cannot_be_judged():
+    assert codes(b"%PDF-1.7\n/ByteRange [0 1 2 3]\n%%EOF") == ["signature_unreadable"]
+
+
+def test_without_the_library_the_finding_says_that_nothing_was_checked(tmp_path, monkeypatch):
+    (tmp_path / "pyhanko.py").write_text("raise ImportError", "utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert codes(signed_pdf(pki.shared().qualified)) == ["signature_unchecked"]
+
+
+def asic(files: Mapping[str, bytes] = FILES, identity: Identity | None = None, *, given: Mapping[str, bytes] = FILES,
+         name: str = "META-INF/signatures.xml", kind: str = "asic-e") -> bytes:  # fmt: skip
+    """A container of `files`, its signature made over `given`."""
+    targets = tuple(Target(uri.replace(" ", "%20"), "") for uri in given)
+    detached = {uri.replace(" ", "%20"): octets for uri, octets in given.items()}
+    wrapper = f'<asic:XAdESSignatures xmlns:asic="{ASIC}">{MARK}</asic:XAdESSignatures>'
+    signature = sign(wrapper, Recipe(targets=targets, identity=identity or pki.shared().upo_seal), detached)
+    return zipped({"mimetype": f"application/vnd.etsi.{kind}+zip".encode(), **files, name: signature})
+
+
+def zipped(members: Mapping[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return packed.getvalue()
+
+
+ONE = {"umowa.txt": b"tekst"}
+
+
+@pytest.mark.parametrize(
+    ("container", "code"),
+    [
+        (lambda: asic(), "signature_valid"),
+        (lambda: asic(ONE, given=ONE, kind="asic-s"), "signature_valid"),
+        (lambda: asic(name="META-INF/signatures001.xml"), "signature_valid"),
+        (lambda: asic(identity=stranger()), "signature_untrusted"),
+        (lambda: asic({**FILES, "umowa.txt": b"inny"}), "signature_broken"),
+        (lambda: asic(ONE, given={"umowa.txt": b"inny"}, kind="asic-s"), "signature_broken"),
+        (lambda: asic({**FILES, "dopisany.txt": b"x"}), "signature_partial"),
+        (lambda: asic(ONE), "signature_broken"),
+        (lambda: zipped({**FILES, "META-INF/signature.p7s": b"0\x80"}), "signature_unreadable"),
+        (lambda: zipped({**FILES, "META-INF/signatures.xml": b"<a/>"}), "signature_unreadable"),
+        (lambda: zipped({**FILES, "META-INF/signatures.xml": b"<!DOCTYPE a><a/>"}), "signature_unreadable"),
+    ],
+)  # fmt: skip
+def test_a_signed_container_is_reported_by_what_its_signature_covers(container, code):
+    assert codes(container()) == [code]
+
+
+def test_a_container_beyond_the_limits_is_not_unpacked():
+    bomb = asic({**FILES, "zera.bin": bytes(30_000_000)}, given=FILES)
+    assert codes(bomb) == ["container_too_large"]
+    assert codes(asic(), Rules(total_bytes=100)) == ["container_too_large"]
+
+
+@pytest.mark.parametrize("content", [documents.PDF, b"PK\x03\x04 not an archive", b"tekst", b""])
+def test_of_an_unsigned_file_nothing_is_said(content):
+    assert codes(content or b" ") == []
+    assert codes(zipped(FILES)) == []
+
+
+def test_a_broken_signature_in_an_attachment_leaves_the_submission_valid():
+    altered = signed_pdf(pki.shared().qualified).replace(b"q Q", b"Q q", 1)
+    letter = documents.general_letter(files=[File("a.pdf", altered)])
+    plain, looked = (
+        check(letter, Forms.load(), attachments=Rules(), inspect=inspect)
+        for inspect in (None, Inspector(trust(), now).findings)
+    )
+    assert {item.code for item in looked.findings} - {item.code for item in plain.findings} == {
+        "attachment.signature_broken"
+    }
+    assert looked.valid == plain.valid
