@@ -60,12 +60,13 @@ def run(rounds: int = 7, repeat: int = 100) -> Figures:
 
 
 def _by_hand(document: bytes, schema: etree.XMLSchema, table: Table) -> dict[str, Any]:
-    """What somebody would write with lxml alone: validate one parse, read another by compiled XPaths, convert.
+    """What somebody would write with lxml alone: parse, validate, run each compiled XPath, convert the first text.
 
-    Two parses, because two things are read: the citizen's octets are validated, the signed content is mapped.
+    One parse. Ours parses twice, the citizen's octets to validate and the signed content to map; that counts against us.
     """
-    schema.validate(parse(document))
-    root = parse(document).getroot()
+    tree = parse(document)
+    schema.validate(tree)
+    root = tree.getroot()
     found: dict[str, Any] = {}
     for row in table.rows:
         nodes = row.find(root)

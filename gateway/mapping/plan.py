@@ -63,8 +63,13 @@ def _descend(step: Step, element: etree._Element, found: Found) -> None:
     for child in element:
         following = below.get(child.tag)
         if following is not None:
-            if following.takes or following.attributes:
-                _take(following, child, found)
+            for number in following.takes:
+                if number in found:
+                    _add(found, number, child)
+                else:  # as nearly always: worth no call
+                    found[number] = child
+            if following.attributes:
+                _take_attributes(following, child, found)
             if following.below:
                 _descend(following, child, found)
     star = below.get("*")
@@ -81,6 +86,10 @@ def _descend(step: Step, element: etree._Element, found: Found) -> None:
 def _take(step: Step, element: etree._Element, found: Found) -> None:
     for number in step.takes:
         _add(found, number, element)
+    _take_attributes(step, element, found)
+
+
+def _take_attributes(step: Step, element: etree._Element, found: Found) -> None:
     for name, number in step.attributes:
         if element.get(name) is not None:
             _add(found, number, (element, name))

@@ -12,7 +12,8 @@ from gateway.mapping.table import Each, Row, Table
 from schemas.errors import MappingError
 from schemas.xmldoc import DS, XSI
 
-_PLACES = (etree._Element, tuple)  # an element, or an element with the name of its attribute
+_Element = etree._Element
+_PLACES = (_Element, tuple)  # an element, or an element with the name of its attribute
 
 
 class _Finder:
@@ -52,10 +53,11 @@ def read(root: etree._Element, table: Table) -> Reading:
     everything: tuple[Row | Each, ...] = (*table.rows, *table.eaches)
     for number in table.plan.others:
         found[number] = _nodes(everything[number].find(root))
-    for number, row in enumerate(table.rows):
-        nodes = found.get(number)
-        if nodes is not None or row.required:
-            _take(reading, nodes, row, reading.values, row.target, row.xpath, table)
+    rows = table.rows
+    for number in sorted({*found, *table.required}):
+        if number < len(rows):
+            row = rows[number]
+            _take(reading, found.get(number), row, reading.values, row.target, row.xpath, table)
     for number, each in enumerate(table.eaches, len(table.rows)):
         _take_each(reading, every(found.get(number)), each, table)
     for ignored in table.ignored:
@@ -101,13 +103,11 @@ def put(values: dict[str, Any], target: str, value: Any) -> None:
 
 def _take(reading: Reading, nodes: Any, row: Row, into: dict[str, Any], target: str, source: str, table: Table) -> None:
     """Store what a row found: a node, or a list of nodes of which all (`many`) or the first are taken."""
-    value = None
     if row.many:
         value = [one for node in every(nodes) if (one := _read(reading, node, row, target, source)) is not None] or None
-    elif type(nodes) is not list:
-        value = None if nodes is None else _read(reading, nodes, row, target, source)
-    elif nodes:
-        value = _read(reading, nodes[0], row, target, source)
+    else:
+        node = nodes if type(nodes) is not list else next(iter(nodes), None)
+        value = None if node is None else _read(reading, node, row, target, source)
     if value is not None:
         reading.sources[target] = source
         _store(into, row, value)
@@ -118,7 +118,7 @@ def _take(reading: Reading, nodes: Any, row: Row, into: dict[str, Any], target: 
 def _read(reading: Reading, node: Any, row: Row, target: str, source: str) -> Any:
     """The value of one node; None where it is empty or cannot be read, the latter noted."""
     try:
-        value = row.read(_text(node))
+        value = row.read((node.text or "") if type(node) is _Element and len(node) == 0 else _text(node))
         if row.values is not None and value is not None:
             value = _translated(value, row.values)
     except ValueError:
@@ -130,9 +130,10 @@ def _read(reading: Reading, node: Any, row: Row, target: str, source: str) -> An
 
 def _store(into: dict[str, Any], row: Row, value: Any) -> None:
     if row.path is not None:
-        for name in row.path[:-1]:
+        *above, last = row.path
+        for name in above:
             into = into.setdefault(name, {})
-        into[row.path[-1]] = value
+        into[last] = value
     elif row.target == "*":  # several values at once, each under its own name
         into.update(value)
     else:
@@ -155,10 +156,9 @@ def _take_each(reading: Reading, nodes: list[Any], each: Each, table: Table) -> 
         found = find(each.plan, node)
         for number in each.plan.others:
             found[number] = _nodes(each.rows[number].find(node))
-        for number, row in enumerate(each.rows):
-            inner = found.get(number)
-            if inner is not None or row.required:
-                _take(reading, inner, row, entry, here + row.target, there + row.xpath, table)
+        for number in sorted({*found, *each.required}) if each.required else sorted(found):
+            row = each.rows[number]
+            _take(reading, found.get(number), row, entry, here + row.target, there + row.xpath, table)
         if each.above.steps.below:
             parent = node.getparent()
             if parent not in shared:
@@ -207,7 +207,7 @@ def _translated(value: Any, values: dict[str, Any]) -> Any:
 
 
 def _text(node: Any) -> str:
-    if type(node) is etree._Element:
+    if type(node) is _Element:
         return node.text or "" if len(node) == 0 else "".join(str(part) for part in node.itertext())
     if type(node) is tuple:  # an element and the name of its attribute
         return str(node[0].get(node[1]))

@@ -50,6 +50,7 @@ class Each:
     set: dict[str, Any] = field(default_factory=dict)
     number: str | None = None  # target that gets the entry's number, as text
     label: str | None = None
+    required: tuple[int, ...] = ()  # numbers of the rows without which there is no case
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ class Table:
     plan: Plan = field(repr=False)  # of rows, then of eaches
     set: dict[str, Any] = field(default_factory=dict)
     inside: etree.XPath | None = field(repr=False, default=None)  # base64 of a document that is mapped instead
+    required: tuple[int, ...] = ()  # numbers of the rows without which there is no case
     for_checks: Table | None = field(repr=False, default=None)  # only what checks look at; None: this is that table
 
     @property
@@ -119,9 +121,14 @@ def read_table(path: Path, parts: Path) -> Table:
         ignored=tuple(item for (table, *_), c in zip(sources, compiler, strict=True) for item in c.ignored(table)),
         plan=plan([*(row.xpath for row in rows.values()), *(each.xpath for each in eaches)], namespaces),
         set={key: value for table, _, _ in reversed(sources) for key, value in table.get("set", {}).items()},
+        required=_required(tuple(rows.values())),
         inside=compiler[0].compile(raw["inside"], "inside") if "inside" in raw else None,
     )
     return replace(whole, for_checks=_narrowed(whole))
+
+
+def _required(rows: tuple[Row, ...]) -> tuple[int, ...]:
+    return tuple(number for number, row in enumerate(rows) if row.required)
 
 
 def _own_plan(rows: tuple[Row, ...], namespaces: dict[str, str]) -> Plan:
@@ -142,13 +149,19 @@ def _narrowed(table: Table) -> Table:
     """What checks look at: figures, codes and dates, required values, and texts that may be unreadable."""
     rows = tuple(row for row in table.rows if row.required or row.may_fail or row.target.startswith(_CHECKED))
     eaches = [
-        replace(each, rows=kept, plan=_own_plan(kept, table.ns), above=_above_plan(kept, table.ns))
+        replace(
+            each,
+            rows=kept,
+            required=_required(kept),
+            plan=_own_plan(kept, table.ns),
+            above=_above_plan(kept, table.ns),
+        )
         for each in table.eaches
         if each.target != "attachments"
         and (kept := tuple(row for row in each.rows if row.required or row.may_fail or row.target in _CHECKED_IN))
     ]
     return replace(
-        table, rows=rows, eaches=tuple(eaches), ignored=(),
+        table, rows=rows, eaches=tuple(eaches), ignored=(), required=_required(rows),
         plan=plan([*(row.xpath for row in rows), *(each.xpath for each in eaches)], table.ns),
     )  # fmt: skip
 
@@ -205,6 +218,7 @@ class _Compiler:
             set=entry.get("set", {}),
             number=entry.get("number"),
             label=entry.get("label"),
+            required=_required(rows),
         )
 
     def _ignore(self, entry: dict[str, Any]) -> Ignored:
