@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import time
 import zipfile
+import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -18,7 +20,7 @@ from pyhanko.sign.fields import SigSeedSubFilter
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from gateway.attachments import Rules, attachments_of
-from gateway.enclosed import Inspector
+from gateway.enclosed import Inspector, pdf_reader
 from gateway.forms import Forms
 from gateway.signatures import TrustPolicy
 from gateway.simulate import documents, pki
@@ -115,6 +117,18 @@ def test_without_the_library_the_finding_says_that_nothing_was_checked(tmp_path,
     (tmp_path / "pyhanko.py").write_text("raise ImportError", "utf-8")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     assert codes(signed_pdf(pki.shared().qualified)) == ["signature_unchecked"]
+
+
+def test_a_pdf_that_unpacks_to_more_than_its_share_of_memory_cannot_be_judged():
+    packer = zlib.compressobj(9)
+    head = packer.compress(b"") + packer.flush(zlib.Z_FULL_FLUSH)
+    block = packer.compress(bytes(1 << 24)) + packer.flush(zlib.Z_FULL_FLUSH)
+    bomb = head + block * (2 * pdf_reader.MEMORY_BYTES >> 24) + packer.flush()
+    table = b"1 0 obj<</Type/XRef/Size 2/W[1 2 1]/Root 1 0 R/Filter/FlateDecode/Length %d>>stream\n" % len(bomb)
+    pdf = b"%PDF-1.7 /ByteRange\n" + table + bomb + b"\nendstream endobj\nstartxref\n20\n%%EOF\n"
+    started = time.monotonic()
+    assert codes(pdf) == ["signature_unreadable"]
+    assert time.monotonic() - started < 30
 
 
 def asic(files: Mapping[str, bytes] = FILES, identity: Identity | None = None, *, given: Mapping[str, bytes] = FILES,
