@@ -62,7 +62,7 @@ def run(rounds: int = 7, repeat: int = 100) -> Figures:
 def _by_hand(document: bytes, schema: etree.XMLSchema, table: Table) -> dict[str, Any]:
     """What somebody would write with lxml alone: parse, validate, run each compiled XPath, convert the first text.
 
-    One parse. Ours parses twice, the citizen's octets to validate and the signed content to map; that counts against us.
+    One parse. Ours parses twice, the octets to validate and the signed content to map; that counts against us.
     """
     tree = parse(document)
     schema.validate(tree)
