@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import cast
 
 import pytest
 from asn1crypto import keys, x509
@@ -19,6 +20,7 @@ from pyhanko.sign import signers
 from pyhanko.sign.fields import SigSeedSubFilter
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
+from gateway.app import make_tools
 from gateway.attachments import Rules, attachments_of
 from gateway.enclosed import Inspector, pdf_reader
 from gateway.forms import Forms
@@ -26,9 +28,11 @@ from gateway.signatures import TrustPolicy
 from gateway.simulate import documents, pki
 from gateway.simulate.documents import File
 from gateway.simulate.pki import Identity
+from gateway.store.database import Store
 from gateway.validate import check
 from schemas.finding import Severity
 from schemas.xmldoc import parse
+from tests.gateways import write_config
 from tests.signing import MARK, Recipe, Target, sign
 
 ASIC = "http://uri.etsi.org/02918/v1.2.1#"
@@ -195,3 +199,9 @@ def test_a_broken_signature_in_an_attachment_leaves_the_submission_valid():
         "attachment.signature_broken"
     }
     assert looked.valid == plain.valid
+
+
+def test_the_gateway_looks_into_what_is_attached(tmp_path):
+    letter = documents.general_letter(files=[File("a.pdf", signed_pdf(stranger()))])
+    found = make_tools(write_config(tmp_path), cast(Store, None)).check(letter, now().date(), None).findings
+    assert "attachment.signature_untrusted" in {item.code for item in found}
