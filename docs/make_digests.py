@@ -1,4 +1,4 @@
-"""Writes the SHA-256 of each file under xsd/ into its catalogue, after a meant change: `python docs/make_digests.py`."""
+"""Writes the SHA-256 of each file under xsd/ into its catalogue; run after a meant change: see docs/forms.md."""
 
 from __future__ import annotations
 
