@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import api_keys, channels, demo, documents, forms, measure, migrate, operate, service, trust
+from gateway.cli import answers, api_keys, channels, demo, documents, forms, measure, migrate, operate, service, trust
 
 app = typer.Typer(
     name="brama",
@@ -54,6 +54,7 @@ app.command("faults")(measure.faults)
 app.command("replay")(operate.replay)
 app.add_typer(operate.submissions, name="submissions")
 app.add_typer(operate.deliveries, name="deliveries")
+app.add_typer(answers.answers, name="answers")
 app.add_typer(operate.offices, name="offices")
 app.add_typer(trust.trust, name="trust")
 app.add_typer(api_keys.api_key, name="api-key")

@@ -9,7 +9,7 @@ import pytest
 from cryptography import x509
 from sqlalchemy import func, select, text
 
-from gateway import flow, sweep
+from gateway import sweep
 from gateway.signatures import TrustPolicy
 from gateway.simulate import authorities, documents
 from gateway.simulate.authorities import Revoked
