@@ -108,6 +108,16 @@ def _show(result: dict[str, Any]) -> None:
             Text(item["what"]), _outcome(item), "✓" if item["receipt"] else "—", _deliveries(item["deliveries"])
         )
     out.print(table)
+    for trip in result["round_trips"]:
+        receipts = ", ".join(trip["receipts"]) or "—"
+        answered = (
+            say("odpowiedź w skrytce obywatela", "answered")
+            if trip["answered"]
+            else say("BEZ odpowiedzi", "NOT answered")
+        )
+        out.print(
+            f"{say('Sprawa z odpowiedzią', 'Round trip')} {trip['service']}: {answered}; {receipts}", markup=False
+        )
     books = result["books"]
     out.print()
     out.print(
