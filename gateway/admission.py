@@ -46,6 +46,15 @@ def not_before(transaction: Connection, known: OfficeRow, office: Office, lease_
     return None
 
 
+def give_back(transaction: Connection, known: OfficeRow) -> None:
+    """Nobody calls after all: a probe that was begun for this delivery may be begun by another one at once.
+
+    A doubled wake-up comes this way; without it the office would be left alone for a whole lease.
+    """
+    if known.open_until is not None:
+        offices.save(transaction, known.tenant, known.connector, probe_until=None)
+
+
 def remember(
     transaction: Connection, circuit: limits.Circuit, row: RowMapping, outcome: Outcome, worker: WorkerConfig
 ) -> None:

@@ -115,6 +115,7 @@ def _claim(delivery_id: UUID, tools: Tools) -> _Try | None:
             **_doubt(office),
         )
         if claim is None:
+            admission.give_back(transaction, known)
             return None
         lease = Lease(tools.store, delivery_id, claim.fence, lease_s, asked_at)
         circuit = admission.circuit_of(known)

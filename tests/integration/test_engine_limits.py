@@ -71,6 +71,20 @@ def test_an_office_that_keeps_failing_is_left_alone_and_then_probed_once(gateway
     assert (view.failures, view.open_until, view.delivered) == (0, None, 6)
 
 
+def test_a_wake_up_that_claims_nothing_leaves_the_probe_to_others(gateway: Gateway) -> None:
+    office = Scripted(*[Unreachable("http.not_sent")] * 3)
+    gateway = with_worker(with_office(gateway, office), breaker_after=3, breaker_s=0.3, retry_s=(60.0,))
+    submissions = [gateway.receive() for _ in range(4)]
+    work_all(gateway)
+    time.sleep(0.3)
+
+    (not_due,) = gateway.deliveries(submissions[0])
+    flow.deliver(not_due.id, gateway.tools)  # a doubled wake-up: it waits a minute, so there is nothing to claim
+    gateway.work_until_quiet()
+
+    assert gateway.states(submissions[3]) == ["delivered"]
+
+
 def test_a_failed_probe_closes_the_door_for_longer(gateway: Gateway) -> None:
     office = Scripted(*[Unreachable("http.not_sent")] * 3)
     gateway = with_worker(with_office(gateway, office), breaker_after=2, breaker_s=0.3, retry_s=(0.01,))
