@@ -78,12 +78,17 @@ def being_tried(connection: Connection, tenant: str, connector: str) -> int:
 
 def wake_waiting(connection: Connection, tenant: str, connector: str) -> int:
     """The office is back: what waits for it need not wait for its own schedule. Settle delays stay as they are."""
-    done = connection.execute(
-        update(t.delivery)
-        .where(D.tenant == tenant, D.connector == connector, D.state.in_(("due", "waiting")), D.due_at > func.now())
-        .values(due_at=func.now(), woken_at=None)
+    ours = (D.tenant == tenant, D.connector == connector, D.due_at > func.now())
+    waiting = connection.execute(
+        update(t.delivery).where(*ours, D.state.in_(("due", "waiting"))).values(due_at=func.now(), woken_at=None)
     )
-    return done.rowcount
+    settled = D.doubt_since + func.make_interval(0, 0, 0, 0, 0, 0, func.coalesce(D.settle_s, 0))
+    unsettled = connection.execute(
+        update(t.delivery)
+        .where(*ours, D.state == "unsettled")
+        .values(due_at=func.least(D.due_at, func.greatest(func.now(), settled)), woken_at=None)
+    )
+    return waiting.rowcount + unsettled.rowcount
 
 
 def pause(

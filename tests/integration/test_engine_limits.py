@@ -14,7 +14,7 @@ from sqlalchemy import text
 from connectors.rehearsal import Behaviour
 from gateway import flow, operations, sweep
 from gateway.tools import Office
-from schemas.delivery import CaseRecord, Delivered, Outcome, Refused, Steps, Unreachable
+from schemas.delivery import CaseRecord, Delivered, Outcome, Refused, Steps, Unreachable, Unsettled
 from schemas.errors import OperationRefused
 from tests.builders import OTHER_MAILBOX, OTHER_TERYT, PROPERTY_RETURN, TERYT, a_signed_document
 from tests.gateways import Gateway
@@ -83,6 +83,19 @@ def test_a_wake_up_that_claims_nothing_leaves_the_probe_to_others(gateway: Gatew
     gateway.work_until_quiet()
 
     assert gateway.states(submissions[3]) == ["delivered"]
+
+
+def test_when_an_office_is_back_what_was_in_doubt_is_asked_at_once_too(gateway: Gateway) -> None:
+    office = Scripted(Unsettled("http.answer_lost"), *[Unreachable("http.not_sent")] * 2)
+    gateway = with_worker(with_office(gateway, office), breaker_after=3, breaker_s=0.3, retry_s=(60.0,))
+    submissions = [gateway.receive() for _ in range(4)]
+    work_all(gateway)
+    assert gateway.states(submissions[0]) == ["unsettled"]
+
+    time.sleep(0.3)
+    gateway.work_until_quiet()  # the fourth is the probe; nobody waits out its own minute
+
+    assert [gateway.states(one) for one in submissions] == [["delivered"]] * 4
 
 
 def test_a_failed_probe_closes_the_door_for_longer(gateway: Gateway) -> None:
