@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from tests.program import Program
 
@@ -17,3 +18,4 @@ def brama(capsys: pytest.CaptureFixture[str]) -> Iterator[Program]:
     yield Program(capsys)
     root.handlers[:] = handlers
     root.setLevel(level)
+    structlog.reset_defaults()  # the program set its own level; other tests read what is logged

@@ -67,9 +67,9 @@ def _without_port(title: str) -> str:
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda item: _without_port(f"{item.number} {item.title}"))
 def test_the_attack_is_refused_with_its_code(attack: Attack) -> None:
     document = attack.document()
-    started = time.process_time()
+    started = time.thread_time()
     result = verify(document, trust(), scope=attack.scope)  # type: ignore[arg-type]
-    spent = time.process_time() - started
+    spent = time.thread_time() - started
     assert attack.code in codes(result)
     assert result.indication is not Indication.PASSED
     assert spent < 1.5

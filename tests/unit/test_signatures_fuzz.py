@@ -48,9 +48,9 @@ def trust() -> TrustPolicy:
 
 def holds(original: bytes, changed: bytes) -> None:
     """If the changed document passes, it says what the original said, and the same people signed it."""
-    started = time.process_time()
+    started = time.thread_time()
     result = verify(changed, trust())
-    assert time.process_time() - started < 1
+    assert time.thread_time() - started < 1
     if result.indication is Indication.PASSED:
         honest = verify(original, trust())
         assert result.signed_xml == honest.signed_xml

@@ -194,11 +194,11 @@ def test_cross_signed_look_alikes_end_in_bounded_work(w: World) -> None:
     circle = [_signed_by(maker, name, own.key) for maker in makers for own in makers]
     leaf = _signed_by(makers[0], name, pki.new_key("p256"))
 
-    started = time.process_time()
+    started = time.thread_time()
     verdict = ask(w, certificate=leaf, chain=circle)
 
     assert verdict.sub_indication == "NO_CERTIFICATE_CHAIN_FOUND"
-    assert time.process_time() - started < 5  # a wide margin: the point is that it ends
+    assert time.thread_time() - started < 5  # a wide margin: the point is that it ends
 
 
 def _signed_by(maker: pki.Identity, name: x509.Name, key: pki.PrivateKey) -> x509.Certificate:

@@ -74,10 +74,10 @@ def test_a_document_over_the_size_limit_is_refused_before_it_is_parsed() -> None
 
 @pytest.mark.parametrize("what", ["very deep nesting", "30,000 attributes", "2,000 namespaces by 2,000 elements"])
 def test_costly_documents_are_refused_quickly(what: str) -> None:
-    started = time.process_time()
+    started = time.thread_time()
     with pytest.raises(DocumentUnreadable):
         parse(REFUSED[what][0])
-    assert time.process_time() - started < 1
+    assert time.thread_time() - started < 1
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1250", "iso8859-2"])
