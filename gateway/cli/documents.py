@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
-from gateway.cli.output import Exit, language, leave, out, say, show_json
+from gateway.cli.output import Exit, language, leave, out, read_moment, say, show_json
 from schemas.ids import sha256
 from schemas.texts import text
 
@@ -49,7 +48,7 @@ def verify(
     from gateway import signatures
 
     policy = load_trust(trust, config)
-    moment = _moment(at)
+    moment = read_moment(at, "--at")
     data = _detached(detached or [])
     results = [
         signatures.verify(
@@ -166,19 +165,6 @@ def load_mappings(config: Path | None) -> Any:
 
 def _paths(config: Any, name: str) -> tuple[Path, ...]:
     return tuple(config.path(path) for path in getattr(config.gateway, name))
-
-
-def _moment(at: str | None) -> datetime | None:
-    if at is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(at)
-    except ValueError as error:
-        raise typer.BadParameter(
-            say("czas musi być w ISO 8601, np. 2026-02-03T10:00:00Z", "give ISO 8601, e.g. 2026-02-03T10:00:00Z"),
-            param_hint="--at",
-        ) from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _detached(pairs: list[str]) -> dict[str, bytes]:

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -19,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway.cli.documents import AsJson
-from gateway.cli.output import Exit, err, language, leave, out, say, show_json
+from gateway.cli.output import Exit, err, language, leave, out, read_moment, say, show_json
 from gateway.cli.service import Folder
 from schemas.texts import text
 
@@ -64,8 +63,8 @@ def submissions_list(
     from gateway.clock import shown
 
     wanted = operations.SubmissionFilter(
-        tenant=tenant, state=state, decision=decision, form=_form(form), since=_moment(since), code=code,
-        limit=limit, cursor=cursor,
+        tenant=tenant, state=state, decision=decision, form=_form(form), since=read_moment(since, "--since"),
+        code=code, limit=limit, cursor=cursor,
     )  # fmt: skip
     with _store(config) as store:
         page = operations.submissions(store, wanted)
@@ -168,8 +167,8 @@ def deliveries_list(
     from gateway.clock import shown
 
     wanted = operations.DeliveryFilter(
-        tenant=tenant, connector=connector, state=state, form=_form(form), since=_moment(since), code=code,
-        limit=limit, cursor=cursor,
+        tenant=tenant, connector=connector, state=state, form=_form(form), since=read_moment(since, "--since"),
+        code=code, limit=limit, cursor=cursor,
     )  # fmt: skip
     with _store(config) as store:
         page = operations.deliveries(store, wanted)
@@ -366,7 +365,8 @@ def replay(
 
     with _store(config) as store:
         wanted: Any = [_delivery_id(store, one) for one in ids] if ids else operations.DeliveryFilter(
-            tenant=tenant, connector=connector, state=state, form=_form(form), since=_moment(since), code=code
+            tenant=tenant, connector=connector, state=state, form=_form(form),
+            since=read_moment(since, "--since"), code=code,
         )  # fmt: skip
         counted = operations.replay(store, wanted, actor=actor, reason=reason, dry_run=True)
         if dry_run or not counted.replayed:
@@ -453,16 +453,6 @@ def _form(form: str | None) -> str | None:
     from schemas.ids import FormId
 
     return FormId.crd(form).namespace if form and form[:4].isdigit() else form
-
-
-def _moment(given: str | None) -> datetime | None:
-    if given is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(given)
-    except ValueError as error:
-        raise typer.BadParameter(say("czas musi być w ISO 8601", "give ISO 8601"), param_hint="--since") from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _table(*columns: tuple[str, str]) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any
 
@@ -55,6 +56,20 @@ def show_json(document: Any) -> None:
     """One JSON document on stdout, UTF-8, readable."""
     sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2, default=str) + "\n")
     sys.stdout.flush()
+
+
+def read_moment(given: str | None, option: str) -> datetime | None:
+    """An ISO 8601 time from an option, aware; without a zone it is UTC. Raises BadParameter (exit code 2)."""
+    if given is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(given)
+    except ValueError as error:
+        raise typer.BadParameter(
+            say("czas musi być w ISO 8601, np. 2026-02-03T10:00:00Z", "give ISO 8601, e.g. 2026-02-03T10:00:00Z"),
+            param_hint=option,
+        ) from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def leave(code: Exit) -> None:
