@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC
@@ -96,9 +96,11 @@ class Http:
         parts: Any = None,
         query: Mapping[str, str] | None = None,
         timeout_s: float | None = None,
+        into: Callable[[bytes], object] | None = None,
     ) -> Reply:
         """One exchange on its own connection; redirects are not followed.
 
+        Args:   into: gets the answer's body piece by piece as it comes; the reply's own content is empty then.
         Raises: NotSent, AnswerLost.
         """
         limit = timeout_s or self._options.timeout_s
@@ -109,12 +111,13 @@ class Http:
                     method, url, data=content, headers=dict(headers or {}), auth=auth, files=parts, params=query,
                     timeout=limit, allow_redirects=False, stream=True,
                 )  # fmt: skip
-                body = self._read(response)
+                body = bytearray()
+                self._read(response, into or body.extend)
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             raise exchange.failure(error) from error
         if exchange.cut_off:  # a cut connection can look like the end of an answer without a length
             raise exchange.failure(TimeoutError("deadline"))
-        return Reply(response.status_code, response.headers, body)
+        return Reply(response.status_code, response.headers, bytes(body))
 
     def _session(self) -> requests.Session:
         options = self._options
@@ -134,13 +137,13 @@ class Http:
         session.mount("https://", _WatchedAdapter())
         return session
 
-    def _read(self, response: requests.Response) -> bytes:
-        body = bytearray()
+    def _read(self, response: requests.Response, into: Callable[[bytes], object]) -> None:
+        size = 0
         for chunk in response.iter_content(_CHUNK):
-            body += chunk
-            if len(body) > self._options.max_answer_bytes:
+            size += len(chunk)
+            if size > self._options.max_answer_bytes:
                 raise AnswerLost("http.answer_too_large", limit_bytes=self._options.max_answer_bytes)
-        return bytes(body)
+            into(chunk)
 
 
 def refusal_of(reply: Reply) -> Outcome | None:

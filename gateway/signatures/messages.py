@@ -3,13 +3,17 @@
 The same strict reading, references and arithmetic as for documents; what differs is where the certificate stands (a
 BinarySecurityToken), what must be covered (the Body of this envelope, by place and not by name alone), and trust: the
 certificate itself is pinned, per environment, since the other side announces its roll-overs.
+
+A Timestamp counts only where the signature covers it; then the message must be fresh, wherever the Timestamp stands: an
+old one cannot be moved out of sight. An unsigned one says nothing and is as good as none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import hashlib
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -28,7 +32,11 @@ _WSSE = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-sece
 _SECURITY = qname(_WSSE, "Security")
 _TOKEN = qname(_WSSE, "BinarySecurityToken")
 _POINTER = f"{qname(_WSSE, 'SecurityTokenReference')}/{qname(_WSSE, 'Reference')}"
+_WSU = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd"
+_TIMESTAMP, _CREATED, _EXPIRES = (qname(_WSU, name) for name in ("Timestamp", "Created", "Expires"))
 _MINIMUM_RSA_BITS = 2048
+
+CutOut = tuple[bytes, Callable[[], Iterable[bytes]]]  # a mark in a message, and the octets that stood there
 
 
 @dataclass(frozen=True)
@@ -36,14 +44,19 @@ class MessageTrust:
     """Certificates believed for messages, nothing else; `at` is asked for the moment of judging."""
 
     certificates: tuple[x509.Certificate, ...]
+    timestamp_required: bool = False  # a message without a signed Timestamp could be an old one
+    clock_skew: timedelta = timedelta(minutes=5)  # how far the other side's clock may be from ours
+    signed_headers: frozenset[str] = frozenset()  # namespaces whose header blocks must be signed as well
     bounds: Bounds = DEFAULT_BOUNDS
     size_limit_bytes: int = 256 * 1024 * 1024
 
-    def check(self, message: bytes, at: datetime | None = None) -> None:
+    def check(self, message: bytes, at: datetime | None = None, *, cut_out: CutOut | None = None) -> None:
         """Return only if the Body of this message is signed by a pinned certificate that is valid at `at` (now).
 
+        Args:   cut_out: octets too big for memory that a mark stands for; digested in its place, piece by piece.
         Raises: MessageUntrusted: `message.unreadable`, `.unsigned`, `.signature_malformed`, `.certificate_unknown`,
-                `.certificate_expired`, `.algorithm_weak`, `.signature_broken`, `.body_not_signed`.
+                `.certificate_expired`, `.algorithm_weak`, `.signature_broken`, `.body_not_signed`,
+                `.header_not_signed`, `.timestamp_missing`, `.timestamp_invalid`, `.not_fresh`.
         """
         try:
             tree = parse(message, Limits(size_bytes=self.size_limit_bytes))
@@ -56,15 +69,37 @@ class MessageTrust:
             certificate = _certificate(signature, document)
         except (Refusal, ValueError) as error:
             raise MessageUntrusted("message.signature_malformed", reason=str(error)) from error
-        self._check_certificate(certificate, at or datetime.now(UTC))
+        now = at or datetime.now(UTC)
+        self._check_certificate(certificate, now)
         _check_value(signature, certificate, document)
-        _check_coverage(signature, document, body)
+        covered = _covered(signature, document, cut_out)
+        if not any(target is body for target in covered):
+            raise MessageUntrusted("message.body_not_signed")
+        self._check_headers(tree, covered)
+        self._check_freshness(covered, now)
 
     def _check_certificate(self, certificate: Certificate, at: datetime) -> None:
         if certificate.sha256 not in _digests(self.certificates):
             raise MessageUntrusted("message.certificate_unknown", sha256=certificate.sha256)
         if not certificate.x509.not_valid_before_utc <= at <= certificate.x509.not_valid_after_utc:
             raise MessageUntrusted("message.certificate_expired", sha256=certificate.sha256)
+
+    def _check_headers(self, tree: etree._ElementTree, covered: list[etree._Element]) -> None:
+        for block in tree.getroot().iterfind(f"{qname(SOAP11, 'Header')}/*"):
+            name = etree.QName(block)
+            if name.namespace in self.signed_headers and not any(target is block for target in covered):
+                raise MessageUntrusted("message.header_not_signed", block=name.localname[:80])
+
+    def _check_freshness(self, covered: list[etree._Element], now: datetime) -> None:
+        stamps = [target for target in covered if target.tag == _TIMESTAMP]
+        if self.timestamp_required and not stamps:
+            raise MessageUntrusted("message.timestamp_missing")
+        for stamp in stamps:
+            created, expires = _instant(stamp, _CREATED), _instant(stamp, _EXPIRES)
+            if (created and created > now + self.clock_skew) or (expires and expires < now - self.clock_skew):
+                raise MessageUntrusted("message.not_fresh")
+            if self.timestamp_required and not expires and (not created or created < now - self.clock_skew):
+                raise MessageUntrusted("message.not_fresh")
 
 
 def answer_trust(certificates: tuple[x509.Certificate, ...]) -> Callable[[bytes], None]:
@@ -115,8 +150,10 @@ def _check_value(signature: Signature, certificate: Certificate, document: Docum
         raise MessageUntrusted("message.signature_broken", what="SignedInfo")
 
 
-def _check_coverage(signature: Signature, document: Document, body: etree._Element) -> None:
-    outcomes = [references.check(item, signature, document) for item in signature.references]
+def _covered(signature: Signature, document: Document, cut_out: CutOut | None) -> list[etree._Element]:
+    """The elements that are signed whole; every reference must hold. Raises MessageUntrusted."""
+    digest = _digest_with(cut_out) if cut_out else references.digest
+    outcomes = [references.check(item, signature, document, digest) for item in signature.references]
     for outcome in outcomes:
         if not outcome.intact:
             code = outcome.reason.code if outcome.reason else ""
@@ -124,8 +161,34 @@ def _check_coverage(signature: Signature, document: Document, body: etree._Eleme
         if outcome.reference.digest is None or outcome.reference.digest.weak:
             raise MessageUntrusted("message.algorithm_weak", algorithm="sha1")
     whole = [outcome for outcome in outcomes if references.is_canonical_only(outcome.reference.steps)]
-    if not any(outcome.target is body for outcome in whole):
-        raise MessageUntrusted("message.body_not_signed")
+    return [outcome.target for outcome in whole if outcome.target is not None]
+
+
+def _digest_with(cut_out: CutOut) -> Callable[[str, bytes], bytes]:
+    """A digest that takes what was cut out in place of its mark; the mark itself is nothing anybody signed."""
+    mark, cut = cut_out
+
+    def digest(name: str, octets: bytes) -> bytes:
+        before, found, after = octets.partition(mark)
+        computed = hashlib.new(name, before)
+        for piece in cut() if found else ():
+            computed.update(piece)
+        computed.update(after)
+        return computed.digest()
+
+    return digest
+
+
+def _instant(stamp: etree._Element, tag: str) -> datetime | None:
+    """A moment of a Timestamp, once or not at all; without a zone it is UTC, as the standard wants it."""
+    written = [(item.text or "").strip() for item in stamp.findall(tag)]
+    try:
+        read = [datetime.fromisoformat(one) for one in written]
+    except ValueError as error:
+        raise MessageUntrusted("message.timestamp_invalid") from error
+    if len(read) > 1:
+        raise MessageUntrusted("message.timestamp_invalid")
+    return next((one if one.tzinfo else one.replace(tzinfo=UTC) for one in read), None)
 
 
 def _digests(certificates: Collection[x509.Certificate]) -> frozenset[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
@@ -94,8 +94,19 @@ class Outcome:
     reason: Reason | None = None
 
 
-def check(reference: Reference, signature: Signature, document: Document) -> Outcome:
-    """Dereference, transform, digest, compare. Never raises Refusal: the outcome carries the reason."""
+def digest(name: str, octets: bytes) -> bytes:
+    """`name` as hashlib knows it."""
+    computed: bytes = getattr(hashlib, name)(octets).digest()  # faster than hashlib.new, the same thing
+    return computed
+
+
+def check(
+    reference: Reference, signature: Signature, document: Document, digest: Callable[[str, bytes], bytes] = digest
+) -> Outcome:
+    """Dereference, transform, digest, compare. Never raises Refusal: the outcome carries the reason.
+
+    Args: digest: (algorithm, octets) → value; for octets that are not all in memory (see `messages`).
+    """
     data: Data | None = None
     try:
         if reference.refusal is not None:
@@ -107,8 +118,7 @@ def check(reference: Reference, signature: Signature, document: Document) -> Out
     except Refusal as refusal:
         return Outcome(reference, None, detached=isinstance(data, bytes), reason=refusal.reason)
     assert reference.digest is not None
-    actual = getattr(hashlib, reference.digest.name)(octets).digest()  # faster than hashlib.new, the same thing
-    intact = hmac.compare_digest(actual, reference.value)
+    intact = hmac.compare_digest(digest(reference.digest.name, octets), reference.value)
     nodes = data if isinstance(data, NodeSet) else None
     return Outcome(
         reference,

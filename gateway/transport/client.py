@@ -29,8 +29,16 @@ Values = Mapping[str, Any] | etree._Element
 class Exchange(Protocol):
     """`connectors.http.Http`, or anything that keeps its promise about the first byte."""
 
-    def send(self, method: str, url: str, *, content: bytes, headers: dict[str, str]) -> Reply:
-        """Raises NotSent, AnswerLost."""
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        content: bytes,
+        headers: dict[str, str],
+        into: Callable[[bytes], object] | None = None,
+    ) -> Reply:
+        """`into` gets the answer's body as it comes. Raises NotSent, AnswerLost."""
         ...
 
 
@@ -83,8 +91,16 @@ class ServiceClient:
         if self._endpoint.check is not None and (self._endpoint.signed_faults or not is_fault):
             self._endpoint.check(raw)
         if is_fault:
-            raise self._refusal(element)
+            raise refusal(self.name, element)
         return ServiceAnswer(element, raw)
+
+    def call_into(self, operation: str, values: Values, into: Callable[[bytes], object]) -> str:
+        """Call one operation once and pass its answer on, octet for octet as it comes, unread; its Content-Type.
+
+        Raises: ServiceUnreachable: no effect. ServiceUnsettled: the answer did not come whole.
+        """
+        message, action = self._message(operation, values, {})
+        return self._exchanged(message, action, into).headers.get("Content-Type", "")
 
     def message(self, operation: str, values: Values, headers: Mapping[str, Any] | None = None) -> bytes:
         """The message that `call` would send, signed."""
@@ -109,10 +125,10 @@ class ServiceClient:
         action = self._client.service._binding.get(operation).soapaction
         return etree.tostring(envelope, xml_declaration=True, encoding="UTF-8"), str(action)
 
-    def _exchanged(self, message: bytes, action: str) -> Reply:
+    def _exchanged(self, message: bytes, action: str, into: Callable[[bytes], object] | None = None) -> Reply:
         headers = {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": f'"{action}"'}
         try:
-            return self._endpoint.http.send("POST", self._endpoint.address, content=message, headers=headers)
+            return self._endpoint.http.send("POST", self._endpoint.address, content=message, headers=headers, into=into)
         except NotSent as error:
             raise ServiceUnreachable(service=self.name, reason=error.facts.get("reason", "")) from error
         except AnswerLost as error:
@@ -122,11 +138,12 @@ class ServiceClient:
         code = error.code if isinstance(error, BramaError) else type(error).__name__
         return ServiceUnsettled(service=self.name, reason=f"{seen} {code}".strip())
 
-    def _refusal(self, fault: etree._Element) -> ServiceRefused:
-        """The number and words of the other side: `detail/*{kod, komunikat}`, else those of the Fault itself."""
-        number = fault.findtext("detail/*/kod") or fault.findtext("faultcode") or ""
-        words = fault.findtext("detail/*/komunikat") or fault.findtext("faultstring") or ""
-        return ServiceRefused(service=self.name, number=number.strip(), text=words.strip())
+
+def refusal(service: str, fault: etree._Element) -> ServiceRefused:
+    """The number and words of the other side: `detail/*{kod, komunikat}`, else those of the Fault itself."""
+    number = fault.findtext("detail/*/kod") or fault.findtext("faultcode") or ""
+    words = fault.findtext("detail/*/komunikat") or fault.findtext("faultstring") or ""
+    return ServiceRefused(service=service, number=number.strip(), text=words.strip())
 
 
 def status_of(answer: ServiceAnswer, path: str = "status") -> tuple[int, str]:

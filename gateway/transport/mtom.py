@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from schemas.errors import EnvelopeUnreadable
 
-_INCLUDE = re.compile(
+INCLUDE = re.compile(
     rb"""<(?:[A-Za-z_][\w.-]*:)?Include\s[^>]*?href\s*=\s*["']cid:([^"']+)["'][^>]*?(?:/>|>\s*</(?:[A-Za-z_][\w.-]*:)?Include>)"""
 )
 
@@ -41,7 +41,7 @@ def whole(content: bytes, content_type: str) -> bytes:
             raise EnvelopeUnreadable("intake.part_missing", part=f"cid:{name[:80]}")
         return base64.b64encode(parts[name])
 
-    return _INCLUDE.sub(include, root)
+    return INCLUDE.sub(include, root)
 
 
 def _cid(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Sending through ePUAP: Skrytka (to a box), Doręczyciel (against a receipt), FileRepo (big files), portal stores.
+"""Sending through ePUAP: Skrytka (to a box), Doręczyciel (against a receipt), portal stores.
 
 The interface has no idempotency key: after ServiceUnsettled a sender looks into the SENT store, or waits for the
 receipt, before it does anything again.
@@ -57,15 +57,6 @@ class StoredDocument:
     addressee: str | None
     sent_at: datetime | None
     folder: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class RepositoryFile:
-    """A big file."""
-
-    name: str
-    content_type: str
-    content: bytes = field(repr=False)
 
 
 class Sender:
@@ -151,30 +142,6 @@ class ReceiptService:
         _expect_ok(answer, self._client.name)
         encoded = answer.element.findtext("upp/zawartosc")
         return fields.octets(encoded, "upp") if encoded else None
-
-
-class FileRepository:
-    """FileRepo. A file can be fetched once: keep it durably before anything else."""
-
-    def __init__(self, endpoint: Endpoint, subject: str) -> None:
-        self._client = ServiceClient("filerepo.wsdl", endpoint)
-        self._subject = subject
-
-    def upload(self, file: RepositoryFile) -> str:
-        """Store a file; its id, or the address that contains it: ePUAP's texts disagree."""
-        values = {"file": file.content, "filename": file.name, "mimeType": file.content_type, "subject": self._subject}
-        answer = self._client.call("uploadFile", values)
-        return (answer.element.text or "").strip()
-
-    def download(self, address: str) -> RepositoryFile:
-        """Fetch a file by its id, or by the address in `str:DaneZalacznika` (what follows `fileId=`)."""
-        file_id = address.rpartition("fileId=")[2].strip()
-        found = self._client.call("downloadFile", {"fileId": file_id, "subject": self._subject}).element
-        return RepositoryFile(
-            name=found.findtext("filename", "").strip(),
-            content_type=found.findtext("mimeType", "").strip(),
-            content=fields.octets(found.findtext("file", ""), "file"),
-        )
 
 
 class Portal:

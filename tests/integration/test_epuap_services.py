@@ -25,8 +25,9 @@ from gateway.simulate.offices.client import Office
 from gateway.simulate.pki import shared
 from gateway.transport import mtom
 from gateway.transport.client import Endpoint, ServiceClient
+from gateway.transport.filerepo import FileRepository, RepositoryFile
 from gateway.transport.pull import PullBox
-from gateway.transport.send import FileRepository, Outgoing, Portal, ReceiptService, RepositoryFile, Sender
+from gateway.transport.send import Outgoing, Portal, ReceiptService, Sender
 from gateway.transport.wsse import MessageKey, MessageSigner
 from schemas.errors import EnvelopeUnreadable, MessageUntrusted, ServiceRefused, ServiceUnreachable, ServiceUnsettled
 from schemas.ids import Mailbox
@@ -75,7 +76,8 @@ class Epuap:
 
     @property
     def files(self) -> FileRepository:
-        return FileRepository(self.endpoint("/repo-ws-ext/FileRepoService"), SUBJECT)
+        endpoint = self.endpoint("/repo-ws-ext/FileRepoService")
+        return FileRepository(endpoint, SUBJECT, endpoint.check)
 
     @property
     def portal(self) -> Portal:
@@ -314,16 +316,40 @@ def test_after_a_lost_answer_the_sent_store_tells_whether_it_went_out(service):
 # --- big files --------------------------------------------------------------------------------------------------------
 
 
+CONTENT = bytes(range(256)) * 4000 + b"\r\n--MIMEBoundar\r\n"
+
+
 @pytest.mark.parametrize("style", [(), ("--mtom",)], ids=["inline", "mtom"])
 def test_a_big_file_goes_up_and_comes_down_once(tmp_path, style):
-    content = bytes(range(256)) * 4000 + b"\r\n--MIMEBoundar\r\n"
     with epuap(tmp_path, *style) as started:
-        file_id = started.files.upload(RepositoryFile("plan.pdf", "application/pdf", content))
-        address = f"https://epuap.invalid/file-download-servlet/DownloadServlet?fileId={file_id}"
-        assert started.files.download(address) == RepositoryFile("plan.pdf", "application/pdf", content)
+        file_id = started.files.upload(RepositoryFile("plan.pdf", "application/pdf", CONTENT))
+        answer = tmp_path / "answer"
+        kind = download(started.files, file_id, answer)
+        for _ in range(2):  # what is written down can be read as often as wanted
+            fetched = started.files.read(answer, kind)
+            assert (fetched.name, fetched.content_type, fetched.untrusted) == ("plan.pdf", "application/pdf", None)
+            assert b"".join(fetched.octets()) == CONTENT
+        kind = download(started.files, file_id, answer)
         with pytest.raises(ServiceRefused) as caught:
-            started.files.download(address)
+            started.files.read(answer, kind)
         assert caught.value.facts["number"] == "-30"
+
+
+def download(files: FileRepository, file_id: str, into: Path) -> str:
+    with into.open("wb") as sink:
+        return files.download(file_id, sink.write)
+
+
+@pytest.mark.parametrize("style", [(), ("--mtom",)], ids=["inline", "mtom"])
+def test_one_changed_octet_of_a_big_file_breaks_the_signature_of_its_answer(tmp_path, style):
+    with epuap(tmp_path, *style) as started:
+        file_id = started.files.upload(RepositoryFile("plan.pdf", "application/pdf", b"A" * 300_000))
+        answer = tmp_path / "answer"
+        kind = download(started.files, file_id, answer)
+        whole = answer.read_bytes()
+        middle = whole.index(b"QUFBQUFB" if not style else b"AAAAAAAA") + 1000
+        answer.write_bytes(whole[:middle] + b"B" + whole[middle + 1 :])
+        assert started.files.read(answer, kind).untrusted == "message.signature_broken"
 
 
 def test_a_part_that_is_referred_to_but_missing_is_an_unreadable_answer():
