@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -38,8 +39,12 @@ def pull_boxes(config: Config) -> list[PullBox]:
 def push_security(config: Config) -> PushSecurity:
     """What the push endpoint asks of callers and does to its answers. Raises ConfigError as `pull_boxes`."""
     push = config.gateway.push
+    trust = _trust(config, "push.caller_certificates", push.caller_certificates) if push.check_caller else None
+    if trust is not None:
+        signed = frozenset({push.namespace}) if push.signed_parameters else frozenset()
+        trust = replace(trust, timestamp_required=push.timestamp_required, signed_headers=signed)
     return PushSecurity(
-        check=_trust(config, "push.caller_certificates", push.caller_certificates).check if push.check_caller else None,
+        check=trust.check if trust else None,
         sign=_signer(config).sign if push.sign_answers else None,
     )
 
@@ -84,4 +89,5 @@ def _trust(config: Config, key: str, files: tuple[Path, ...]) -> MessageTrust:
         problems.append(f"{key}: brak, a podpisy mają być sprawdzane / none, although signatures are to be checked")
     if problems:
         raise ConfigError(problems)
-    return MessageTrust(tuple(found))
+    skew = timedelta(seconds=config.gateway.epuap.clock_skew_s)
+    return MessageTrust(tuple(found), clock_skew=skew)

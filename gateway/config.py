@@ -81,6 +81,8 @@ class PushConfig(_Model):
     sign_answers: bool = Field(default=False, description="Sign our answers with epuap.key.")
     rejected_code: int = Field(default=2, description="status/kod of a rejected document; anything but 1.")
     accepted_code: int = 1
+    signed_parameters: bool = Field(default=False, description="Callers must sign the header blocks we read, too.")
+    timestamp_required: bool = Field(default=False, description="Callers must send a signed, fresh Timestamp.")
     twin_wait_s: float = Field(default=20.0, gt=0, description="How long a concurrent twin waits for the first.")
     unknown_mailbox_allowance: int = Field(default=100, ge=0, description="Kept per caller and day for unknown boxes.")
 
@@ -145,6 +147,7 @@ class EpuapConfig(_Model):
     )
     sent_settle_s: float = Field(default=300.0, ge=0, description="After a lost answer, look into it no sooner.")
     key: Path | None = Field(default=None, description="PKCS#12 with the certificate registered in ePUAP.")
+    clock_skew_s: float = Field(default=300.0, ge=0, description="How far clocks of signed Timestamps may be apart.")
     password: str = Field(default="", description="env:NAME or file:PATH")
     check_answers: bool = Field(default=True, description="Answers must be signed by one of answer_certificates.")
     answer_certificates: tuple[Path, ...] = Field(default=(), description="PEM; ePUAP announces its roll-overs.")

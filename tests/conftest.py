@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -39,13 +40,20 @@ def postgres() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture
-def database_url(postgres: str) -> Iterator[str]:
-    """Address of a fresh, migrated database of this test alone."""
+@contextmanager
+def a_database(postgres: str) -> Iterator[str]:
+    """Address of a fresh, migrated database, gone after the block."""
     name = f"brama_t{next(_numbers)}"
     _sql(postgres, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
     yield _named(postgres, name)
     _sql(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database_url(postgres: str) -> Iterator[str]:
+    """Address of a fresh, migrated database of this test alone."""
+    with a_database(postgres) as address:
+        yield address
 
 
 @pytest.fixture

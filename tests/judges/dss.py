@@ -6,7 +6,6 @@ Needs a JDK, Maven and Maven Central, where the library is fetched once. The tab
 from __future__ import annotations
 
 import functools
-import os
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,10 +19,10 @@ from gateway.simulate import citizens, pki
 from schemas.receipt import ReceiptParty
 from tests import attacks, require
 from tests.damage import changes
+from tests.judges import maven
 from tests.signing import MARK, Recipe, Target, c14n, sign
 
 VERSION = "6.2"
-_HERE = Path(__file__).parent / "dss"
 LETTER = '<?xml version="1.0" encoding="UTF-8"?>\n<a xmlns="urn:a"><t>Zażółć</t></a>'.encode()
 
 
@@ -139,19 +138,7 @@ def main() -> None:
 
 @functools.cache
 def _classes() -> str:
-    """The class path: the library, fetched once a machine into the user's cache, and our judge compiled against it."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "brama-judges" / f"dss-{VERSION}"
-    if not (cache / "complete").is_file():
-        cache.mkdir(parents=True, exist_ok=True)
-        fetch = [require.program("mvn"), "-q", "-B", "-f", str(_HERE / "pom.xml"), "dependency:copy-dependencies"]
-        fetched = subprocess.run([*fetch, f"-DoutputDirectory={cache}"], capture_output=True, check=False, timeout=280)
-        if fetched.returncode:
-            require.missing("DSS could not be fetched from Maven Central")
-        (cache / "complete").touch()
-    classes = tempfile.mkdtemp(prefix="brama-dss-")
-    path = f"{cache}/*:{classes}"
-    subprocess.run([require.program("javac"), "-cp", path, "-d", classes, str(_HERE / "DssJudge.java")], check=True)
-    return path
+    return maven.class_path(f"dss-{VERSION}", Path(__file__).parent / "dss")
 
 
 if __name__ == "__main__":

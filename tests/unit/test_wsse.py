@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import subprocess
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -27,6 +28,18 @@ ENVELOPE = (
     f'<s:Envelope xmlns:s="{SOAP11}" xmlns:o="{OBI}"><s:Header><o:AdresSkrytki>/gm/s</o:AdresSkrytki></s:Header>'
     f"<s:Body><o:Dokument><nazwaPliku>ż.xml</nazwaPliku>\n<zawartosc>eA==</zawartosc></o:Dokument></s:Body></s:Envelope>"
 )
+
+
+@dataclass(frozen=True)
+class SetClock:
+    """Always the same moment."""
+
+    at: datetime
+
+    def now(self) -> datetime:
+        return self.at
+
+
 NS = {"s": SOAP11, "w": WSSE, "u": WSU, "ds": DS}
 
 
@@ -97,6 +110,98 @@ def test_a_timestamp_is_signed_too():
     assert [etree.QName(child).localname for child in one(root, "//u:Timestamp")] == ["Created", "Expires"]
     broken = edited(etree.tostring(root), lambda top: setattr(one(top, "//u:Expires"), "text", "2099-01-01T00:00:00Z"))
     assert refusal(broken) == "message.signature_broken"
+
+
+def stamped(at: datetime, lifetime: timedelta = timedelta(minutes=5)) -> bytes:
+    root = etree.fromstring(ENVELOPE)
+    MessageSigner(message_key(), lifetime=lifetime, clock=SetClock(at)).sign(root)
+    return etree.tostring(root)
+
+
+@pytest.mark.parametrize(
+    ("at", "believed"),
+    [
+        (NOW, True),
+        (NOW - timedelta(minutes=9), True),  # expired four minutes ago, by a clock that may differ by five
+        (NOW - timedelta(minutes=11), False),
+        (NOW + timedelta(minutes=4), True),
+        (NOW + timedelta(minutes=6), False),
+    ],
+)
+def test_a_signed_timestamp_is_judged_with_some_leniency_for_clocks(at, believed):
+    if believed:
+        check(stamped(at), NOW)
+    else:
+        assert refusal(stamped(at), NOW) == "message.not_fresh"
+
+
+def test_an_old_timestamp_cannot_be_moved_out_of_sight_behind_a_fresh_one():
+    def move(root: etree._Element) -> None:
+        old = one(root, "//u:Timestamp")
+        fresh = copy.deepcopy(one(etree.fromstring(stamped(NOW)), "//u:Timestamp"))
+        old.getparent().replace(old, fresh)  # type: ignore[union-attr]
+        etree.SubElement(one(root, "s:Header"), "Wrapper").append(old)
+
+    assert refusal(edited(stamped(NOW - timedelta(days=1)), move), NOW) == "message.not_fresh"
+
+
+def test_where_a_timestamp_is_required_an_unsigned_one_is_as_good_as_none(whole):
+    trust = MessageTrust((SEAL.certificate,), timestamp_required=True)
+    loose = edited(
+        whole, lambda root: one(root, "//w:Security").append(one(etree.fromstring(stamped(NOW)), "//u:Timestamp"))
+    )
+    trust.check(stamped(NOW), NOW)
+    for message in (whole, loose):
+        with pytest.raises(MessageUntrusted) as caught:
+            trust.check(message, NOW)
+        assert caught.value.code == "message.timestamp_missing"
+    check(loose)  # where none is required it does no harm
+
+
+@pytest.mark.parametrize("text", ["jutro", "", "2026-13-01T00:00:00Z"])
+def test_a_signed_timestamp_that_cannot_be_read_is_refused(text):
+    def write(root: etree._Element) -> None:
+        one(root, "//u:Expires").text = text
+
+    assert refusal(signed_after(write)) == "message.timestamp_invalid"
+
+
+def test_a_required_timestamp_that_never_expires_counts_only_while_it_is_new():
+    def endless(root: etree._Element) -> None:
+        expires = one(root, "//u:Expires")
+        expires.getparent().remove(expires)  # type: ignore[union-attr]
+
+    message = signed_after(endless)
+    check(message, NOW + timedelta(days=1))
+    trust = MessageTrust((SEAL.certificate,), timestamp_required=True)
+    trust.check(message, NOW)
+    with pytest.raises(MessageUntrusted, match="not_fresh"):
+        trust.check(message, NOW + timedelta(days=1))
+
+
+class ChangedFirst(MessageSigner):
+    """Signs a Timestamp that was changed before."""
+
+    def __init__(self, change: Callable[[etree._Element], None]) -> None:
+        super().__init__(message_key(), lifetime=timedelta(minutes=5), clock=SetClock(NOW))
+        self._change = change
+
+    def _signature(self, envelope: etree._Element, ids: list[str], token_id: str) -> etree._Element:
+        self._change(envelope)
+        return super()._signature(envelope, ids, token_id)
+
+
+def signed_after(change: Callable[[etree._Element], None]) -> bytes:
+    root = etree.fromstring(ENVELOPE)
+    ChangedFirst(change).sign(root)
+    return etree.tostring(root)
+
+
+def test_header_blocks_of_a_namespace_can_be_demanded_to_be_signed(whole):
+    trust = MessageTrust((SEAL.certificate,), signed_headers=frozenset({OBI}))
+    with pytest.raises(MessageUntrusted) as caught:
+        trust.check(whole)
+    assert (caught.value.code, caught.value.facts) == ("message.header_not_signed", {"block": "AdresSkrytki"})
 
 
 def test_xmlsec1_verifies_our_signature(whole, tmp_path):
