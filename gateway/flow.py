@@ -25,7 +25,8 @@ from gateway.crashpoint import crashpoint
 from gateway.outbox import receipts
 from gateway.outbox import send as sending
 from gateway.policy import Verdict
-from gateway.store import events, jobs, reports, submissions
+from gateway.store import accepting, events, jobs, reports, submissions
+from gateway.store.accepting import Found
 from gateway.tools import Tools
 from schemas.case import Case, MessageFacts
 from schemas.errors import BramaError, IntakeRefused, StoreUnavailable
@@ -86,7 +87,9 @@ def decide(submission: Submission, tools: Tools) -> Answer:
         rules=tools.rules(submission.tenant, validation.form),
     )
     receipt = None if verdict.decision is Decision.REJECTED else tools.seal(submission)
-    if not _store_decision(submission, verification, validation, verdict, receipt, tools):
+    with tools.store.direct() as connection:
+        decided = accepting.decide(connection, submission.id, _found(verification, validation, verdict, receipt))
+    if not decided:
         return _stored_answer(submission.id, tools)  # a twin was faster: its decision and receipt stand
     crashpoint("after_receipt")
     log.info("submission_decided", submission=str(submission.id), decision=verdict.decision, reason=verdict.reason)
@@ -223,39 +226,25 @@ def _map_and_schedule(submission: Submission, tools: Tools) -> None:
             events.append(transaction, submission.id, "held", code=held_for)
 
 
-def _store_decision(
-    submission: Submission,
-    verification: Verification,
-    validation: Validation,
-    verdict: Verdict,
-    receipt: Receipt | None,
-    tools: Tools,
-) -> bool:
-    state = _NEXT[verdict.decision]
-    namespace = validation.form.namespace if validation.form else None
-    with tools.store.begin() as transaction:
-        if not submissions.save_decision(
-            transaction, submission.id, state, verdict.decision, verdict.reason, namespace
-        ):
-            return False
-        submissions.save_verdicts(transaction, submission.id, verification, validation.to_json())
-        if verification.report is not None:
-            reports.add(transaction, submission.id, verification.report, verification.recheck_at)
-        if receipt is not None:
-            submissions.save_receipt(transaction, submission.id, receipt, origin="own")
-        events.append(
-            transaction,
-            submission.id,
-            "decided",
-            decision=verdict.decision.value,
-            reason=verdict.reason,
-            indication=verification.indication.value,
-            findings=len(validation.findings),
-            receipt=receipt.id if receipt else None,
-        )
-        if state is SubmissionState.DECIDED:
-            jobs.wake(transaction, jobs.PROCESS, [submission.id])
-    return True
+def _found(verification: Verification, validation: Validation, verdict: Verdict, receipt: Receipt | None) -> Found:
+    """What is to be stored of a decision."""
+    said = {
+        "decision": verdict.decision.value,
+        "reason": verdict.reason,
+        "indication": verification.indication.value,
+        "findings": len(validation.findings),
+        "receipt": receipt.id if receipt else None,
+    }
+    return Found(
+        state=_NEXT[verdict.decision],
+        decision=verdict.decision,
+        reason=verdict.reason,
+        form_namespace=validation.form.namespace if validation.form else None,
+        verification=verification,
+        validation=validation.to_json(),
+        receipt=receipt,
+        said=said,
+    )
 
 
 def _answer_again(first: Submission, tools: Tools) -> Answer:

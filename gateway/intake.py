@@ -7,20 +7,20 @@ submission: recorded, flagged where the circumstances differ, and answered like 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import structlog
 from sqlalchemy import Connection
 
 from gateway.config import Config
-from gateway.store import events, submissions
-from gateway.store.database import Store
+from gateway.store import accepting, events, submissions
+from gateway.store.database import Store, driver_connection
 from schemas.errors import QuarantineFull
 from schemas.ids import sha256
 from schemas.submission import Envelope, Submission
 
 log = structlog.get_logger()
 
-BIG_BYTES = 4 * 1024 * 1024
 DECIDE_WITHIN_S = 20.0  # whoever keeps a document decides it within this time; then others may (harmlessly twice)
 
 
@@ -40,10 +40,8 @@ def keep(envelope: Envelope, store: Store, config: Config) -> Kept:
     """
     tenant = config.tenant_of(envelope.mailbox)
     teryt = tenant.teryt if tenant else None
-    with store.begin() as transaction:
-        if len(envelope.raw) > BIG_BYTES:
-            transaction.detach()  # not reused: libpq's buffers grow with what is sent and never shrink
-        kept = _insert(transaction, envelope, teryt, config) or _arrived_again(transaction, envelope)
+    said = _facts(envelope)
+    kept = _keep_new(envelope, teryt, said, store) or _keep_unusual(envelope, teryt, said, store, config)
     log.info(
         "submission_kept" if kept.is_new else "submission_arrived_again",
         submission=str(kept.submission.id),
@@ -53,22 +51,42 @@ def keep(envelope: Envelope, store: Store, config: Config) -> Kept:
     return kept
 
 
-def _insert(transaction: Connection, envelope: Envelope, teryt: str | None, config: Config) -> Kept | None:
-    same = submissions.first_with_content(transaction, envelope.digest, teryt)
-    new = submissions.insert_new(transaction, envelope, teryt, same, DECIDE_WITHIN_S)
+def _facts(envelope: Envelope) -> dict[str, Any]:
+    """What the timeline says of an arrival; here every octet is hashed, once."""
+    digest = envelope.digest
+    return {
+        "channel": envelope.channel.value,
+        "sha256": digest,
+        "size_bytes": len(envelope.document),
+        "envelope_sha256": digest if envelope.raw is envelope.document else sha256(envelope.raw),
+    }
+
+
+def _keep_new(envelope: Envelope, teryt: str | None, said: dict[str, Any], store: Store) -> Kept | None:
+    """Nearly every document: for a mailbox of ours, with octets nobody sent before; one statement."""
+    if teryt is None:
+        return None
+    with store.direct() as connection:
+        new = accepting.keep(connection, envelope, teryt, said, DECIDE_WITHIN_S)
+    return Kept(new, is_new=True) if new else None
+
+
+def _keep_unusual(envelope: Envelope, teryt: str | None, said: dict[str, Any], store: Store, config: Config) -> Kept:
+    with store.begin() as transaction:
+        return _insert(transaction, envelope, teryt, said, config) or _arrived_again(transaction, envelope, said)
+
+
+def _insert(
+    transaction: Connection, envelope: Envelope, teryt: str | None, said: dict[str, Any], config: Config
+) -> Kept | None:
+    same = submissions.first_with_content(transaction, said["sha256"], teryt)
+    new = submissions.insert_new(transaction, envelope, said["sha256"], teryt, same, DECIDE_WITHIN_S)
     if new is None:
         return None
     if teryt is None:
         _take_allowance(transaction, envelope, config.gateway.push.unknown_mailbox_allowance)
-    events.append(
-        transaction,
-        new,
-        "kept",
-        channel=envelope.channel.value,
-        sha256=envelope.digest,
-        size_bytes=len(envelope.document),
-        envelope_sha256=sha256(envelope.raw),
-    )
+    accepting.copy_content(driver_connection(transaction), new, envelope)
+    events.append(transaction, new, "kept", **said)
     if same is not None:
         events.append(transaction, new, "same_content", first=str(same))
         events.append(transaction, same, "same_content_again", other=str(new))
@@ -83,9 +101,9 @@ def _take_allowance(transaction: Connection, envelope: Envelope, allowance: int)
         raise QuarantineFull(allowance=allowance)
 
 
-def _arrived_again(transaction: Connection, envelope: Envelope) -> Kept:
-    first = submissions.by_identity(transaction, envelope.mailbox, envelope.digest)
+def _arrived_again(transaction: Connection, envelope: Envelope, said: dict[str, Any]) -> Kept:
+    first = submissions.by_identity(transaction, envelope.mailbox, said["sha256"])
     assert first is not None, "the unique constraint said that it is there, and nothing is ever deleted"
-    flags = submissions.add_arrival(transaction, first, envelope, sha256(envelope.raw))
+    flags = submissions.add_arrival(transaction, first, envelope, said["envelope_sha256"])
     events.append(transaction, first.id, "arrived_again", channel=envelope.channel.value, differs=flags)
     return Kept(first, is_new=False)

@@ -15,6 +15,21 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from schemas.errors import StoreUnavailable
 
+# A peer that falls silent (a pulled cable, a machine that is gone) is noticed within this, and not after the hours
+# that TCP grants: here, so that no thread waits for it; at the server, so that what a lost machine had locked is free
+# again before its leases are over. On a Unix socket these say nothing.
+LIVELY: dict[str, str | int] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,  # ms
+}
+SESSION = (
+    "-c timezone=UTC -c idle_in_transaction_session_timeout=30s -c tcp_user_timeout=15s"
+    " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
+)
+
 # Errors that say "the server", not "our statement": the same work may succeed a little later.
 _SERVER = (psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.InFailedSqlTransaction)
 
@@ -46,6 +61,25 @@ class Store:
         with _our_errors(), self._single.connect() as connection:
             yield connection
 
+    @contextmanager
+    def direct(self) -> Iterator[psycopg.Connection[Any]]:
+        """The driver's own connection, in autocommit, for the few statements that every document passes through.
+
+        Raises: StoreUnavailable, as `begin`.
+        """
+        with _our_errors():
+            pooled = self.engine.raw_connection()
+            try:
+                connection: Any = pooled.driver_connection
+                connection.autocommit = True
+                yield connection
+                connection.autocommit = False  # not after an error: then the pool closes what it cannot roll back
+            except BaseException:
+                pooled.invalidate()
+                raise
+            finally:
+                pooled.close()
+
     def ping(self) -> datetime:
         """The database's time; raises StoreUnavailable."""
         with self.begin() as connection:
@@ -67,7 +101,7 @@ def _our_errors() -> Iterator[None]:
         if error.connection_invalidated or isinstance(error.orig, _SERVER):
             raise StoreUnavailable(reason=_reason(error)) from error
         raise
-    except psycopg.OperationalError as error:  # from a statement that went past SQLAlchemy (jobs)
+    except (psycopg.OperationalError, psycopg.InterfaceError, *_SERVER) as error:  # statements past SQLAlchemy
         raise StoreUnavailable(reason=type(error).__name__) from error
 
 
@@ -78,7 +112,7 @@ def open_engine(url: str, pool_size: int = 10) -> Engine:
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_timeout=10,
-        connect_args={"connect_timeout": 5, "application_name": "brama", "options": "-c timezone=UTC"},
+        connect_args={**LIVELY, "application_name": "brama", "options": SESSION},
     )
     event.listen(engine, "connect", _durable)
     event.listen(engine, "checkout", _alive)

@@ -104,5 +104,20 @@ def hash_of(
 ) -> str:
     """SHA-256 over the canonical JSON of everything an event says, hex."""
     said = [str(submission_id), number, at.isoformat(), word, actor, facts, previous]
-    canonical = json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return hashlib.sha256(canonical(said).encode()).hexdigest()
+
+
+def canonical(value: Any) -> str:
+    """JSON in one spelling, so that the same facts have the same hash."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def hash_sql(submission_id: str, number: str, word: str, said: str, previous: str) -> str:
+    """`hash_of` as an SQL expression, for statements that add an event of the gateway's own together with other things.
+
+    Args: expressions of uuid, integer, and text (canonical JSON of the facts; hash or NULL); `at` is now().
+    """
+    at = """replace(to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'), '.000000', '') || '+00:00'"""
+    before = f"""'["' || {submission_id} || '",' || {number} || ',"' || {at}"""
+    after = f"""'","{word}",null,' || {said} || ',' || coalesce('"' || {previous} || '"', 'null') || ']'"""
+    return f"encode(sha256(convert_to({before} || {after}, 'UTF8')), 'hex')"

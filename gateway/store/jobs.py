@@ -22,6 +22,7 @@ PROCESS = "process"  # args: id of a submission
 DELIVER = "deliver"  # args: id of a delivery
 ANSWER = "answer"  # args: id of an answer
 SEND = "send"  # args: id of a message
+FETCH = "fetch"  # args: id of a remote file
 
 _deferring = App(connector=PsycopgConnector())  # never opened: every job goes through a transaction of ours
 
@@ -32,6 +33,12 @@ def wake(connection: Connection, task: str, ids: Iterable[UUID]) -> None:
     if arguments:
         job = _deferring.configure_task(task, allow_unknown=True, queue=QUEUE, connection=driver_connection(connection))
         job.batch_defer(*arguments)
+
+
+def wake_sql(task: str, subject: str) -> str:
+    """`wake` as an SQL expression for one id, `subject`, in a statement that does other things too."""
+    job = f"ROW('{QUEUE}', '{task}', 0, NULL, NULL, jsonb_build_object('id', {subject}), NULL)"
+    return f"procrastinate_defer_jobs_v1(ARRAY[{job}::procrastinate_job_to_defer_v1])"
 
 
 def take_one(connection: Connection) -> tuple[str, UUID] | None:

@@ -59,7 +59,7 @@ _LEASE = text("interval '10 minutes'")
 
 def add(connection: Connection, submission_id: UUID, report: dict[str, Any], recheck_at: datetime | None) -> None:
     """Store a report; from now on only its own `recheck_at` counts for this submission."""
-    pieces = {piece["sha256"]: base64.b64decode(piece["der"]) for piece in _pieces(report)}
+    stored, pieces = apart(report)
     if pieces:
         rows = [{"sha256": name, "der": der} for name, der in sorted(pieces.items())]
         connection.execute(pg_insert(evidence).values(rows).on_conflict_do_nothing())
@@ -67,8 +67,14 @@ def add(connection: Connection, submission_id: UUID, report: dict[str, Any], rec
         update(validation_report).where(R.submission_id == submission_id).values(recheck_at=None)
     )  # fmt: skip
     connection.execute(
-        insert(validation_report).values(submission_id=submission_id, stored=_lighter(report), recheck_at=recheck_at)
+        insert(validation_report).values(submission_id=submission_id, stored=stored, recheck_at=recheck_at)
     )
+
+
+def apart(report: dict[str, Any]) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """A report as it is stored, and the evidence taken out of it: SHA-256 → DER."""
+    pieces = {piece["sha256"]: base64.b64decode(piece["der"]) for piece in _pieces(report)}
+    return _lighter(report), pieces
 
 
 def latest(connection: Connection, submission_id: UUID) -> dict[str, Any] | None:

@@ -12,7 +12,6 @@ from sqlalchemy.dialects.postgresql import insert as pg_insert
 from gateway.store import tables as t
 from schemas.receipt import Receipt
 from schemas.submission import Channel, Decision, Envelope, SenderBlock, Submission, SubmissionState
-from schemas.verification import Verification
 
 S = t.submission.c
 
@@ -30,29 +29,29 @@ class StoredReceipt:
 
 
 def insert_new(
-    connection: Connection, envelope: Envelope, tenant: str | None, same_as: UUID | None, busy_s: float
+    connection: Connection, envelope: Envelope, digest: str, tenant: str | None, same_as: UUID | None, busy_s: float
 ) -> UUID | None:
-    """Insert a document with its bytes; None if this mailbox has these octets already.
+    """Insert a document without its bytes; None if this mailbox has these octets already.
 
     A concurrent twin makes this wait until the twin's transaction has ended.
     """
     new = uuid4()
-    done = connection.execute(
+    return connection.execute(
         pg_insert(t.submission)
         .values(
             id=new,
             tenant=tenant,
             mailbox=envelope.mailbox,
             channel=envelope.channel.value,
-            sha256=envelope.digest,
+            sha256=digest,
             size_bytes=len(envelope.document),
-            file_name=_plain(envelope.file_name),
-            content_type=_plain(envelope.content_type),
+            file_name=plain(envelope.file_name),
+            content_type=plain(envelope.content_type),
             is_test=envelope.is_test,
             posted_at=envelope.posted_at,
-            reply_mailbox=_plain(envelope.reply_mailbox),
-            epuap_document_id=_plain(envelope.epuap_document_id),
-            sender={name: _plain(value) for name, value in envelope.sender.to_json().items()},
+            reply_mailbox=plain(envelope.reply_mailbox),
+            epuap_document_id=plain(envelope.epuap_document_id),
+            sender={name: plain(value) for name, value in envelope.sender.to_json().items()},
             caller=envelope.caller,
             same_as=same_as,
             busy_until=_in(busy_s),
@@ -60,10 +59,6 @@ def insert_new(
         .on_conflict_do_nothing(index_elements=["mailbox", "sha256"])
         .returning(S.id)
     ).scalar()
-    if done is not None:
-        octets = {"submission_id": new, "document": envelope.document, "envelope": envelope.raw}
-        connection.execute(insert(t.content), octets)  # apart: SQLAlchemy's cache keeps what a statement holds
-    return done
 
 
 def first_with_content(connection: Connection, sha256: str, tenant: str | None) -> UUID | None:
@@ -100,7 +95,7 @@ def add_arrival(connection: Connection, first: Submission, envelope: Envelope, e
         for name, differs in (
             ("channel", envelope.channel is not first.channel),
             ("posted_at", envelope.posted_at != first.posted_at),
-            ("epuap_document_id", _plain(envelope.epuap_document_id) != first.epuap_document_id),
+            ("epuap_document_id", plain(envelope.epuap_document_id) != first.epuap_document_id),
         )
         if differs
     ]
@@ -109,7 +104,7 @@ def add_arrival(connection: Connection, first: Submission, envelope: Envelope, e
             submission_id=first.id,
             channel=envelope.channel.value,
             posted_at=envelope.posted_at,
-            epuap_document_id=_plain(envelope.epuap_document_id),
+            epuap_document_id=plain(envelope.epuap_document_id),
             caller=envelope.caller,
             envelope_sha256=envelope_sha256,
             flags=flags,
@@ -202,19 +197,6 @@ def save_decision(
         )
     )
     return done.rowcount == 1
-
-
-def save_verdicts(
-    connection: Connection, submission_id: UUID, verification: Verification, validation: dict[str, Any]
-) -> None:
-    """Store what was found out; written once, by whoever decided."""
-    judged = {
-        "submission_id": submission_id,
-        "stored": verification.to_json(),
-        "signed_xml": verification.signed_xml,
-    }
-    connection.execute(insert(t.verification), judged)  # apart, as in insert_new
-    connection.execute(insert(t.validation).values(submission_id=submission_id, stored=validation))
 
 
 def save_receipt(connection: Connection, submission_id: UUID, receipt: Receipt, origin: str) -> None:
@@ -328,6 +310,6 @@ def _in(seconds: float) -> Any:
     return func.now() + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
 
 
-def _plain(value: str | None) -> str | None:
+def plain(value: str | None) -> str | None:
     """Text PostgreSQL can hold: it has no NUL, and no halves of characters."""
     return value.encode("utf-8", "replace").decode().replace("\0", "\ufffd") if value is not None else None

@@ -233,6 +233,7 @@ def _moment(moment: datetime | None) -> str:
     return f"{moment.astimezone(_WARSAW):%Y-%m-%d %H:%M:%S} ({moment:%H:%M:%S} UTC)"
 
 
+@cache
 def _version() -> str:
     try:
         return metadata.version("brama")
