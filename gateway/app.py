@@ -22,6 +22,8 @@ from gateway.config import Config, FormPolicy, load, resolve_secrets, secret
 from gateway.enclosed import Inspector
 from gateway.forms import Forms
 from gateway.mail import mail_of
+from gateway.oauth.issuer import issuer_keys
+from gateway.oauth.tokens import Tokens
 from gateway.operations.back_office import BackOffice
 from gateway.policy import Rules
 from gateway.seals import Seals, load_seals
@@ -223,9 +225,15 @@ def web(tools: Tools | None = None) -> Starlette:
         log.configure(os.environ.get("BRAMA_LOG_LEVEL", "INFO"))
         tools = ExitStack().enter_context(open_tools(load(Path(os.environ["BRAMA_CONFIG"])), migrating=False))
     gateway = tools.config.gateway
-    further = (api(BackOffice(tools), gateway),) if gateway.api.enabled else ()
+    further = (api(BackOffice(tools, _tokens(tools)), gateway),) if gateway.api.enabled else ()
     security = channels.push_security(tools.config)
     return application(partial(flow.accept, tools=tools), gateway, lambda: _ready(tools), further, security)
+
+
+def _tokens(tools: Tools) -> Tokens | None:
+    """Whoever verifies access tokens; None where no issuer is named."""
+    settings = tools.config.gateway.api.oauth
+    return Tokens(settings, issuer_keys(settings, tools.config.folder), tools.clock.now) if settings.enabled else None
 
 
 def _ready(tools: Tools) -> None:

@@ -14,9 +14,11 @@ from connectors import registry
 from connectors.values import places
 from gateway import config as settings
 from gateway import crashpoint
+from gateway.api_settings import OAuthConfig
 from gateway.config import Config, ConnectorConfig, Route, TenantConfig
 from gateway.forms import Forms
 from gateway.mapper import Mappings
+from gateway.oauth.issuer import issuer_keys
 from gateway.reply import paper
 from gateway.seals import load_seals
 from gateway.signatures.messages import answer_trust
@@ -93,6 +95,7 @@ class _Look:
             self._tried("receipt", lambda: load_seals(config))
         if config.gateway.environment == "production":
             self._production()
+        self._oauth(config.gateway.api.oauth)
         self._tried("forms", self._load_forms)
         self._tried("mappings", self._load_mappings)
 
@@ -111,6 +114,21 @@ class _Look:
             self._add("database_url", "checkup.embedded_in_production")
         if os.environ.get("BRAMA_CRASH_AT") in crashpoint.NAMES:
             self._add("BRAMA_CRASH_AT", "checkup.crashpoint_in_production")
+
+    def _oauth(self, settings: OAuthConfig) -> None:
+        """Whose tokens open what: the gminas must be served here; keys in a file are read, others only when live."""
+        for value, codes in settings.tenants.items():
+            for code in sorted(set(codes) - set(self.config.tenants)):
+                self._add(f"api.oauth.tenants.{value}", "api.tenant_unknown", tenant=code)
+        if settings.enabled and (self.live or "://" not in settings.jwks):
+            self._keys(settings)
+
+    def _keys(self, settings: OAuthConfig) -> None:
+        try:
+            issuer_keys(settings, self.config.folder).fetch()
+        except (BramaError, OSError, ValueError) as error:
+            reason = getattr(error, "code", type(error).__name__)
+            self._add("api.oauth.jwks", "checkup.issuer_keys", jwks=settings.jwks, reason=reason)
 
     def _load_forms(self) -> None:
         self._forms = Forms.load([self.config.path(folder) for folder in self.config.gateway.forms])

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from gateway.api_settings import ApiConfig
 from gateway.attachment_settings import AttachmentsConfig, TenantAttachments
 from schemas.errors import ConfigError, IdentifierInvalid
 from schemas.ids import FormId, Mailbox, Teryt
@@ -85,14 +86,6 @@ class PushConfig(_Model):
     timestamp_required: bool = Field(default=False, description="Callers must send a signed, fresh Timestamp.")
     twin_wait_s: float = Field(default=20.0, gt=0, description="How long a concurrent twin waits for the first.")
     unknown_mailbox_allowance: int = Field(default=100, ge=0, description="Kept per caller and day for unknown boxes.")
-
-
-class ApiConfig(_Model):
-    """REST for back offices that fetch and portals that hand in (docs/api.md). Keys: `brama api-key`."""
-
-    enabled: bool = Field(default=False, description="Serve /api/v1.")
-    rate_per_s: float = Field(default=20.0, gt=0, description="Requests per second of one key, in each process.")
-    burst: int = Field(default=60, ge=1, description="How many may follow each other at once within the rate.")
 
 
 class FormPolicy(_Model):

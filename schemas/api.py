@@ -40,8 +40,12 @@ Whole = Annotated[int, BeforeValidator(_whole)]
 YesNo = Annotated[bool, BeforeValidator(_yes_or_no)]
 
 
+TENANT_HEADER = "Brama-Tenant"  # whose access token opens several gminas names one with each request
+OAUTH = "oauth:"  # what a caller's `key_id` begins with where it showed an access token
+
+
 class Scope(StrEnum):
-    """What a key may do. Keys belong to one tenant."""
+    """What a key or an access token may do."""
 
     READ = "read"  # cases, their documents, receipts and attachments
     ACKNOWLEDGE = "acknowledge"  # say that a case was taken over
@@ -50,9 +54,9 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whoever showed a valid key."""
+    """Whoever showed a valid key or access token, for one tenant."""
 
-    key_id: str
+    key_id: str  # of a token: OAUTH and the client it was given to
     tenant: str
     label: str
     scopes: frozenset[Scope]

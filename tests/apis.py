@@ -9,8 +9,8 @@ from typing import Any
 
 import requests
 
+from gateway.api_settings import ApiConfig
 from gateway.app import web
-from gateway.config import ApiConfig
 from gateway.operations import api_keys
 from schemas.api import Scope
 from tests.builders import TERYT

@@ -32,6 +32,7 @@ NOT_CODES = {
     "delivery.id": "a column",
     "submission.id": "a column",
     "receipt.key": "a configuration key",
+    "api.oauth.jwks": "a configuration key",
     "document.xml": "a file",
     "schema.value_": "a prefix",
     "answer.html": "a file",

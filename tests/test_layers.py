@@ -19,6 +19,7 @@ OURS = ("schemas", "connectors", "gateway")
 ROLES: dict[str, str] = {
     "schemas": "schemas",
     "connectors": "connectors",
+    "gateway.api_settings": "base",
     "gateway.attachment_settings": "base",
     "gateway.clock": "base",
     "gateway.config": "base",
@@ -43,6 +44,7 @@ ROLES: dict[str, str] = {
     "gateway.trust": "library",
     "gateway.timestamps": "library",
     "gateway.keys": "library",
+    "gateway.oauth": "library",
     "gateway.tokens": "library",
     "gateway.effectiveness": "library",
     "gateway.store": "store",

@@ -21,7 +21,8 @@ from schemas.api import ApiKey, Caller, Scope
 from schemas.errors import ApiRefused, OperationRefused
 from schemas.ids import sha256
 
-_KEY = re.compile(r"brama_([0-9a-f]{16})_([0-9A-Za-z_-]{43})")
+PREFIX = "brama_"
+_KEY = re.compile(PREFIX + r"([0-9a-f]{16})_([0-9A-Za-z_-]{43})")
 _NOBODY = sha256(b"")  # compared against where there is no such key, so that both take the same time
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from gateway.oauth.rights import caller_of
+from gateway.oauth.tokens import Tokens
 from gateway.operations import api_keys, exchange, submit
 from gateway.tools import Tools
 from schemas.api import (
@@ -19,6 +21,7 @@ from schemas.api import (
     SubmitQuery,
     Submitted,
 )
+from schemas.errors import ApiRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +29,17 @@ class BackOffice:
     """See gateway.web.api.port. Called in threads; every call is its own transactions."""
 
     tools: Tools
+    tokens: Tokens | None = None
 
-    def authenticate(self, shown: str) -> Caller:
-        """See api_keys.authenticate."""
-        return api_keys.authenticate(self.tools.store, shown)
+    def authenticate(self, shown: str, tenant: str | None) -> Caller:
+        """A key of ours, or an access token where an issuer is configured. Raises ApiRefused."""
+        config = self.tools.config
+        if self.tokens is not None and not shown.startswith(api_keys.PREFIX):
+            return caller_of(self.tokens.claims(shown), config.gateway.api.oauth, config.tenants, tenant)
+        caller = api_keys.authenticate(self.tools.store, shown)
+        if tenant not in (None, caller.tenant):
+            raise ApiRefused("api.not_found")
+        return caller
 
     def cases(self, caller: Caller, query: ListQuery) -> CasePage:
         """See exchange.cases."""

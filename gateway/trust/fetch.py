@@ -12,6 +12,7 @@ import ssl
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -26,7 +27,8 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 class FetchPolicy:
     """`hosts`: "name" (default ports) or "name:port", exactly as they appear in addresses; nothing else is asked.
 
-    `timeout_s` is for one whole exchange, redirects included. `proxy`: "http://host:port", or empty.
+    `timeout_s` is for one whole exchange, redirects included. `proxy`: "http://host:port", or empty. `ca_file`: PEM
+    with the CAs to believe instead of the system's.
     """
 
     hosts: frozenset[str]
@@ -34,6 +36,7 @@ class FetchPolicy:
     max_bytes: int = 32 * 1024 * 1024
     max_redirects: int = 3
     proxy: str = ""
+    ca_file: Path | None = None
 
     @classmethod
     def of(cls, hosts: Iterable[str]) -> FetchPolicy:
@@ -58,7 +61,7 @@ class FetchClient:
 
     def __init__(self, policy: FetchPolicy) -> None:
         self.policy = policy
-        self._tls = ssl.create_default_context()
+        self._tls = ssl.create_default_context(cafile=policy.ca_file)
 
     def get(self, url: str) -> bytes:
         """GET. Raises TrustError with a code `trust.fetch_*`."""

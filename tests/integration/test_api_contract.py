@@ -12,8 +12,8 @@ from jsonschema_rs import Draft202012Validator
 from schemathesis import GenerationMode, checks, openapi
 from starlette.routing import Mount, Route
 
+from gateway.api_settings import ApiConfig
 from gateway.app import web
-from gateway.config import ApiConfig
 from gateway.web.api.endpoints import ENDPOINTS
 from tests.apis import Client, a_client
 from tests.builders import a_signed_document

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
@@ -41,7 +42,10 @@ def api(office: BackOffice, config: GatewayConfig) -> Mount:
     """The interface below /api/v1. No CORS: nothing in a browser has business here."""
     service = _Service(office, config)
     app = Starlette(
-        routes=[Route("/openapi.json", _openapi, methods=["GET"], name="openapi"), *map(service.route, ENDPOINTS)],
+        routes=[
+            Route("/openapi.json", _described(config), methods=["GET"], name="openapi"),
+            *map(service.route, ENDPOINTS),
+        ],
         exception_handlers={HTTPException: _not_ours},
     )
     app.router.redirect_slashes = False
@@ -138,8 +142,13 @@ def _check_content_type(request: Request, allowed: tuple[str, ...]) -> None:
         raise ApiRefused("api.content_type", allowed=", ".join(allowed))
 
 
-async def _openapi(_request: Request) -> Response:
-    return JSONResponse(openapi(), headers=_SAFE)
+def _described(config: GatewayConfig) -> Callable[[Request], Awaitable[Response]]:
+    document = openapi(config.api.oauth)
+
+    async def describe(_request: Request) -> Response:
+        return JSONResponse(document, headers=_SAFE)
+
+    return describe
 
 
 async def _not_ours(request: Request, error: Exception) -> Response:

@@ -22,8 +22,8 @@ from schemas.api import (
 class BackOffice(Protocol):
     """Called in threads. Every method raises ApiRefused for what it does not give, StoreUnavailable when it cannot."""
 
-    def authenticate(self, shown: str) -> Caller:
-        """Who shows this key? Raises ApiRefused `api.key_invalid`."""
+    def authenticate(self, shown: str, tenant: str | None) -> Caller:
+        """Who shows this key or token? `tenant`: the gmina the request names. Raises ApiRefused: the 401s, 403, 404."""
         ...
 
     def cases(self, caller: Caller, query: ListQuery) -> CasePage:

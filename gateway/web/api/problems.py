@@ -14,9 +14,19 @@ MEDIA_TYPE = "application/problem+json"
 STATUSES: dict[str, int] = {
     "api.request_invalid": 400,
     "api.document_empty": 400,
+    "api.tenant_needed": 400,
     "api.key_missing": 401,
     "api.key_invalid": 401,
+    "api.token_algorithm": 401,
+    "api.token_audience": 401,
+    "api.token_expired": 401,
+    "api.token_issuer": 401,
+    "api.token_key_unknown": 401,
+    "api.token_malformed": 401,
+    "api.token_not_yet": 401,
+    "api.token_signature": 401,
     "api.scope_missing": 403,
+    "api.token_no_tenant": 403,
     "api.not_found": 404,
     "api.method_not_allowed": 405,
     "intake.body_timeout": 408,
@@ -29,11 +39,12 @@ STATUSES: dict[str, int] = {
     "api.rejected": 422,
     "api.too_many": 429,
     "brama.error": 500,
+    "api.issuer_unavailable": 503,
     "intake.busy": 503,
     "intake.still_deciding": 503,
     "store.unavailable": 503,
 }
-_LATER_S = {"intake.busy": 5, "intake.still_deciding": 2, "store.unavailable": 10}
+_LATER_S = {"api.issuer_unavailable": 30, "intake.busy": 5, "intake.still_deciding": 2, "store.unavailable": 10}
 
 
 def status_of(error: BramaError) -> tuple[str, int]:
@@ -61,9 +72,19 @@ def problem(request: Request, error: BramaError, submission: SubmissionView | No
     return Response(said.model_dump_json(exclude_defaults=True), status, headers, MEDIA_TYPE)
 
 
+def _challenge(code: str, error: BramaError) -> str:
+    """RFC 6750, 3.1. Who shows nothing is told no error; descriptions are in English, the header is ASCII."""
+    said = 'Bearer realm="brama"'
+    if code == "api.key_missing":
+        return said
+    kind = "invalid_token" if STATUSES[code] == 401 else "insufficient_scope"
+    said += f', error="{kind}", error_description="{text(code, "en", **error.facts)}"'
+    return said + (f', scope="{error.facts["scope"]}"' if error.facts.get("scope") else "")
+
+
 def _headers(code: str, error: BramaError) -> dict[str, str]:
-    if STATUSES[code] == 401:
-        return {"WWW-Authenticate": 'Bearer realm="brama"'}
+    if STATUSES[code] in (401, 403):
+        return {"WWW-Authenticate": _challenge(code, error)}
     if code == "api.method_not_allowed":
         return {"Allow": str(error.facts.get("allowed", ""))}
     later = error.facts.get("retry_after_s", _LATER_S.get(code))
