@@ -34,19 +34,22 @@ def _tables() -> str:
 
 def _services(forms: Forms, mappings: Mappings) -> str:
     lines = [
-        "| | service | how we know | forms | recognised | validated | checked | mapped | rendered | goes back |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| | service | how we know | forms | schema | recognised | validated | checked | mapped | rendered | answer |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
+    notes = [""]
     for row in forms_admin.service_rows(forms, mappings):
         service = row.service
         works = (row.recognised, row.validated, row.checked, row.mapped, row.rendered)
-        marks = " | ".join(("yes" if work else "**no**") if service.forms else "no form" for work in works)
-        codes = ", ".join(f"`{code}`" for code in service.forms) or "—"
+        marks = " | ".join("yes" if work else "**no**" for work in works)
+        codes = ", ".join(f"`{code}`" for code in service.forms)
         lines.append(
-            f"| {service.id} | {service.name_pl} | {_EVIDENCE[service.evidence]} | {codes} | {marks} | "
-            f"{service.answer} |"
+            f"| {service.id} | {service.name_pl} | {_EVIDENCE[service.evidence]} | {codes} | {row.schema} | {marks} | "
+            f"{service.answer}{' *' if service.note_en else ''} |"
         )
-    return "\n".join(lines)
+        if service.note_en:
+            notes.append(f"\\* {service.id}: {service.note_en}")
+    return "\n".join([*lines, *notes])
 
 
 def _forms(forms: Forms, mappings: Mappings) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -16,10 +17,12 @@ from gateway.formdata import adding, draft
 from gateway.formdata.adding import Added, Details
 from gateway.formdata.breaking import BREAKABLE, break_one
 from gateway.formdata.draft import Difference
+from gateway.formdata.model import ElementModel
 from gateway.formdata.sample import Figures
 from gateway.formdata.sample import sample as make_sample
-from gateway.formdata.skeleton import skeleton, strays
+from gateway.formdata.skeleton import Stray, skeleton, strays
 from gateway.forms import Form, Forms
+from gateway.mapping.table import Table
 from gateway.mapping.tables import Mappings
 from gateway.render import render
 from gateway.services import Service, services
@@ -52,9 +55,10 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class ServiceRow:
-    """One e-service and how far its forms work."""
+    """One e-service and how far its forms work. `schema`: official only where the schemas of all its forms are."""
 
     service: Service
+    schema: str
     recognised: bool
     validated: bool
     checked: bool
@@ -153,9 +157,9 @@ def check(
 ) -> list[Checked]:
     """Prove every form: its schema compiles, its mapping points into it, its samples are valid and map as expected.
 
-    Args:    samples: folders with `<mapping>.xml` beside `<mapping>.case.json`, the packaged one by default.
+    Args:    samples: folders of `<mapping>.xml` and `<mapping>.case.json`; default: `samples/` beside each mapping.
     """
-    folders = tuple(samples) if samples is not None else (resources.folder("mappings") / "samples",)
+    folders = tuple(samples) if samples is not None else None
     chosen = [find(forms, only)] if only else list(forms)
     return [_checked(form, forms, mappings, folders) for form in chosen]
 
@@ -167,10 +171,10 @@ def service_rows(forms: Forms, mappings: Mappings) -> list[ServiceRow]:
 
 
 def _service_row(service: Service, results: list[Checked]) -> ServiceRow:
-    """A service without a form of its own (a payment screen) has nothing to recognise: its columns stay open."""
     every = bool(results)
     return ServiceRow(
         service,
+        schema="official" if every and all(result.status == "official" for result in results) else "reconstructed",
         recognised=every,
         validated=every and all(result.compiled and result.sampled for result in results),
         checked=every and all(result.fine for result in results),
@@ -179,7 +183,7 @@ def _service_row(service: Service, results: list[Checked]) -> ServiceRow:
     )
 
 
-def _checked(form: Form, forms: Forms, mappings: Mappings, folders: tuple[Path, ...]) -> Checked:
+def _checked(form: Form, forms: Forms, mappings: Mappings, folders: tuple[Path, ...] | None) -> Checked:
     problems: list[str] = []
     compiled = mapped = sampled = rendered = False
     try:
@@ -191,10 +195,11 @@ def _checked(form: Form, forms: Forms, mappings: Mappings, folders: tuple[Path, 
             problems.append("form.no_schema")
         table = mappings.get(form.namespace)
         if table is not None and compiled:
-            found = strays(table, skeleton(forms.model(form.namespace)))
+            found = _strays(table, forms.model(form.namespace), mappings.file(form.namespace))
             problems += [_told("form.stray_row", stray.target) for stray in found]
             mapped = not found
-            trouble = list(_sample_problems(form, forms, mappings, folders))
+            beside = (mappings.file(form.namespace).parent / "samples",)
+            trouble = list(_sample_problems(form, forms, mappings, beside if folders is None else folders))
             problems += trouble
             sampled = rendered = not trouble
         elif form.file is not None:
@@ -205,6 +210,23 @@ def _checked(form: Form, forms: Forms, mappings: Mappings, folders: tuple[Path, 
     return Checked(
         form.namespace, info.code, info.version, info.status, compiled, mapped, sampled, rendered, tuple(problems)
     )
+
+
+def _strays(table: Table, model: ElementModel, file: Path) -> list[Stray]:
+    """Rows that point at nothing the schema can contain.
+
+    A gmina's own mapping answers for its own rows only: the shared parts hold what ePUAP documents usually have, and
+    its form may lack some of it. Ours must fit whole.
+    """
+    found = strays(table, skeleton(model))
+    if file.is_relative_to(resources.folder("mappings")):
+        return found
+    raw = tomllib.loads(file.read_text("utf-8"))
+    lists = tuple(each["target"] for each in raw.get("each", []))
+    inside = tuple(f"{target}." for target in lists)
+    return [
+        stray for stray in found if stray.target in (*raw.get("field", {}), *lists) or stray.target.startswith(inside)
+    ]
 
 
 def _sample_problems(form: Form, forms: Forms, mappings: Mappings, folders: tuple[Path, ...]) -> Iterator[str]:

@@ -16,7 +16,10 @@ ANSWERS = ("receipt", "statement", "certificate", "decision", "payment")
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One e-service. `evidence`: how we know that it is one of the 27; `forms`: catalogue codes."""
+    """One e-service. `evidence`: how we know that it is one of the 27; `forms`: catalogue codes.
+
+    answer `payment`: no form of its own; the answer to a settlement query brings payment codes. Nothing is paid here.
+    """
 
     id: str
     name_pl: str
@@ -26,7 +29,8 @@ class Service:
     forms: tuple[str, ...]
     kinds: tuple[str, ...]
     answer: str
-    note: str = ""
+    note_pl: str = ""
+    note_en: str = ""
 
     @property
     def documented(self) -> bool:

@@ -26,10 +26,12 @@ from schemas.case_parts import (
     Part,
     Party,
     Period,
+    Plain,
     Relief,
     Statement,
     TaxObject,
 )
+from schemas.case_terms import described
 from schemas.submission import SenderBlock, Submission
 from schemas.verification import Verification
 
@@ -112,6 +114,10 @@ class Case(Part):
     document: dict[str, str] = Field(
         default_factory=dict
     )  # the envelope's own data: created_on, cid, form_id, name ...
+    extra: dict[str, Plain | tuple[dict[str, Plain], ...]] = Field(
+        default_factory=dict,
+        description="What this form alone asks, under names its mapping chose: text, or rows of text.",
+    )
     checks: tuple[Check, ...] = ()
     signature: SignatureInfo | None = None
     sources: dict[str, str] = Field(default_factory=dict)
@@ -183,13 +189,13 @@ def json_schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "urn:brama:case:1",
-        **Case.model_json_schema(by_alias=True, mode="serialization"),
+        **_schema("#/$defs/{model}"),
     }
 
 
 def openapi() -> dict[str, Any]:
     """The same shape as components of an OpenAPI 3.1 document, for back offices that generate clients from it."""
-    schema = Case.model_json_schema(by_alias=True, mode="serialization", ref_template="#/components/schemas/{model}")
+    schema = _schema("#/components/schemas/{model}")
     parts = schema.pop("$defs")
     return {
         "openapi": "3.1.0",
@@ -197,3 +203,10 @@ def openapi() -> dict[str, Any]:
         "paths": {},
         "components": {"schemas": {**parts, "Case": schema}},
     }
+
+
+def _schema(references: str) -> dict[str, Any]:
+    """The shape with every property described."""
+    whole = Case.model_json_schema(by_alias=True, mode="serialization", ref_template=references)
+    parts = {name: described(part, name) for name, part in whole["$defs"].items()}
+    return {**described(whole, "Case"), "$defs": parts}

@@ -31,6 +31,20 @@ Exact = Annotated[
 ]
 
 
+def _plain(value: Any) -> str:
+    """What a form's own field says, as text: decimals in full, dates in ISO, flags as true or false."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, str | int | date):
+        return str(value)
+    raise ValueError("one value is expected")
+
+
+Plain = Annotated[str, BeforeValidator(_plain)]
+
+
 class Part(BaseModel):
     """Base of all parts: frozen, unknown keys refused."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -12,8 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway.cli.documents import AsJson, ConfigFolder, OneFile, load_forms, load_mappings, load_trust
-from gateway.cli.output import Exit, err, leave, out, say, show_json
+from gateway.cli.output import Exit, err, language, leave, out, say, show_json
 from schemas.errors import FormError
+from schemas.texts import all_texts
 
 forms = typer.Typer(no_args_is_help=True, help="Wzory formularzy: wykaz, dodawanie, sprawdzanie, szkice odwzorowań.")
 
@@ -31,14 +33,15 @@ def forms_list(json_: AsJson = False, config: ConfigFolder = None) -> None:
         show_json(rows)
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for pl, en in (("Kod", "Code"), ("Wersja", "Version"), ("Nazwa", "Name"), ("Źródło", "Status"), ("XSD", "XSD"),
+    for pl, en in (("Kod", "Code"), ("Wersja", "Version"), ("Nazwa", "Name"), ("Wzór", "Template"), ("XSD", "XSD"),
                    ("Odwz.", "Map")):  # fmt: skip
         table.add_column(say(pl, en), overflow="fold")
     for row in rows:
         name = row["name_pl"] if say("pl", "en") == "pl" else row["name_en"]
         marks = ("✓" if row[key] else "—" for key in ("schema", "mapping"))
-        table.add_row(Text(row["code"], "cyan"), row["version"], name, row["status"], *marks)
+        table.add_row(Text(row["code"], "cyan"), row["version"], name, word(row["status"]), *marks)
     out.print(table)
+    _honest(row["status"] for row in rows)
 
 
 @forms.command("show")
@@ -197,18 +200,45 @@ def show(
         out.print(page.text, markup=False)
 
 
+def word(code: str) -> str:
+    """A code word of ours (`word.*`) in the language of this run; what has no text stands as it is."""
+    entry = all_texts().get(f"word.{code}")
+    return entry[language()] if entry else code
+
+
 def _services(rows: list[Any], json_: bool) -> None:
     if json_:
         show_json([asdict(row) for row in rows])
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for pl, en in (("Usługa", "Service"), ("Podstawa", "Evidence"), ("Rozp.", "Known"), ("XSD", "XSD"), ("Spr.", "Chk"),
-                   ("Odwz.", "Map"), ("Widok", "View")):  # fmt: skip
+    for pl, en in (("Nr", "No"), ("Usługa", "Service"), ("Skąd wiemy", "Evidence"), ("Rozp.", "Known"), ("XSD", "XSD"),
+                   ("Spr.", "Chk"), ("Odwz.", "Map"), ("Widok", "View")):  # fmt: skip
         table.add_column(say(pl, en), overflow="fold")
     for row in rows:
-        marks = (row.recognised, row.validated, row.checked, row.mapped, row.rendered)
-        table.add_row(row.service.name_pl, row.service.evidence, *("✓" if mark else "—" for mark in marks))
+        service = row.service
+        schema = ("✓†" if row.schema == "reconstructed" else "✓") if row.validated else "✗"
+        marks = ("✓" if mark else "✗" for mark in (row.checked, row.mapped, row.rendered))
+        table.add_row(
+            service.id, say(service.name_pl, service.name_en) + (" *" if service.note_pl else ""),
+            word("documented" if service.documented else "service_reconstructed"),
+            "✓" if row.recognised else "✗", schema, *marks,
+        )  # fmt: skip
     out.print(table)
+    for service in (row.service for row in rows if row.service.note_pl):
+        out.print(f"* {service.id}: {say(service.note_pl, service.note_en)}", markup=False)
+    _honest((row.schema for row in rows), "† ")
+
+
+def _honest(statuses: Iterable[str], mark: str = "") -> None:
+    """What `reconstructed` means, wherever the word stands in a list."""
+    if "reconstructed" in statuses:
+        out.print(
+            mark
+            + say(
+                "odtworzony: napisany przez projekt Brama na podstawie znanych faktów; nie jest to plik urzędowy.",
+                "reconstructed: written by the Brama project from known facts; not the official file.",
+            )
+        )
 
 
 def _signed(document: bytes, folder: Path, mappings: Any, seed: int) -> bytes:

@@ -29,15 +29,19 @@ class Mappings:
     def load(cls, folders: Sequence[Path] | None = None) -> Mappings:
         """Find the tables of the packaged folder and then of `folders`; a later folder wins.
 
+        Tables include the shared parts of their own folder, the packaged ones where it has no `parts/`.
+
         Raises MappingError `mapping.form_missing` (no form line), `mapping.duplicate` (two in one folder).
         """
         tables: dict[str, Path] = {}
         records: dict[str, Path] = {}
         parts: dict[str, Path] = {}
-        for folder in (resources.folder("mappings"), *(folders or ())):
+        shipped = resources.folder("mappings")
+        for folder in (shipped, *(folders or ())):
             found = _tables_in(folder)
             tables |= found
-            parts |= dict.fromkeys((str(path) for path in found.values()), folder / "parts")
+            shared = folder if (folder / "parts").is_dir() else shipped
+            parts |= dict.fromkeys((str(path) for path in found.values()), shared / "parts")
             records |= {path.stem: path for path in sorted((folder / "records").glob("*.toml"))}
         return cls(tables, records, parts)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from gateway.mapper import Mappings, MessageFacts
 from gateway.simulate import documents, people
 from schemas.case import Case, FormRef, case_id, json_schema, openapi, taxpayer_key
 from schemas.case_parts import Declared, Party
+from schemas.case_terms import TERMS
 
 PUBLISHED = Path(__file__).parents[2] / "schemas" / "published" / "case-1.schema.json"
 
@@ -75,6 +77,28 @@ def test_without_a_taxpayer_there_is_no_key():
 def test_the_published_schema_of_version_1_has_not_changed():
     """A published version never changes: make `case/2` beside it instead."""
     assert json_schema() == json.loads(PUBLISHED.read_text("utf-8"))
+
+
+def test_the_published_openapi_of_version_1_has_not_changed():
+    assert openapi() == json.loads(PUBLISHED.with_name("case-1.openapi.json").read_text("utf-8"))
+
+
+def test_every_property_says_what_it_is_and_every_term_is_used():
+    shapes = {"Case": json_schema(), **json_schema()["$defs"]}
+    every = {(name, key) for name, shape in shapes.items() for key in shape.get("properties", {})}
+    told = {(name, key) for name, key in every if shapes[name]["properties"][key].get("description")}
+    assert every == told
+    used = {f"{name}.{key}" if f"{name}.{key}" in TERMS else key for name, key in every}
+    assert set(TERMS) - used == set()
+
+
+def test_what_only_one_form_asks_travels_as_text():
+    extra = {"trees": 3, "height": Decimal("1E+1"), "on": date(2026, 3, 1), "wet": True, "tree": [{"girth": 120}]}
+    assert a_case(extra=extra).to_json()["extra"] == {
+        "trees": "3", "height": "10", "on": "2026-03-01", "wet": "true", "tree": [{"girth": "120"}],
+    }  # fmt: skip
+    with pytest.raises(ValidationError):
+        a_case(extra={"tree": [[1]]})
 
 
 def test_openapi_refers_only_to_components_it_has():
