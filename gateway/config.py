@@ -15,8 +15,10 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from gateway.answer_settings import AnswersConfig
 from gateway.api_settings import ApiConfig
 from gateway.attachment_settings import AttachmentsConfig, TenantAttachments
+from schemas.effectiveness import LodgingPolicy
 from schemas.errors import ConfigError, IdentifierInvalid
 from schemas.ids import FormId, Mailbox, Teryt
 from schemas.submission import Channel
@@ -210,18 +212,6 @@ class ConnectorConfig(BaseModel):
         return dict(self.model_extra or {})
 
 
-class AnswersConfig(_Model):
-    """Services a gmina answers online (docs/answers.md)."""
-
-    services: tuple[Literal["settlement_query", "arrears_certificate_application"], ...] = ()
-    office: Path = Field(default=Path("office/office.toml"), description="The card; its folder overrides templates.")
-    ledgers: tuple[str, ...] = Field(default=(), description="Connectors asked for dues.")
-    kind: Literal["nadaj", "dorecz"] = Field(default="nadaj", description="Into the box, or against an UPD.")
-    reply_mailbox: str = Field(default="", description="Where receipts come; empty: the first of mailboxes.")
-    approve_all: bool = Field(default=False, description="A person approves settlement statements too.")
-    collect_within_days: int = Field(default=14, ge=1, le=90, description="terminDoreczenia of dorecz.")
-
-
 class TenantConfig(_Model):
     """`tenants/<teryt>.toml`: one gmina."""
 
@@ -237,6 +227,7 @@ class TenantConfig(_Model):
     policy: PolicyConfig = PolicyConfig()
     attachments: TenantAttachments = TenantAttachments()
     answers: AnswersConfig = AnswersConfig()
+    effectiveness: LodgingPolicy = LodgingPolicy()
 
     @field_validator("teryt")
     @classmethod

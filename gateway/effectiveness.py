@@ -8,7 +8,6 @@ proves that and when it arrived. Whoever knows the law of a form writes a rule; 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import date, datetime
 
 from gateway.clock import WARSAW
@@ -34,22 +33,25 @@ def judge(rules: Iterable[Rule], *, form: str | None, channel: Channel, lodged_a
     holding = [rule for rule in rules if _holds(rule, form, channel, day)]
     if holding:
         rule = max(holding, key=lambda item: (item.form != "*", bool(item.channels), item.since))
-        return Effectiveness(rule.effect, OWN_RULE, rule.ruled_by, rule.since, rule.basis, rule.notice)
+        return Effectiveness(
+            rule.effect, OWN_RULE, rule.ruled_by, rule.since, rule.basis, rule.notice, rule.form, rule.ruled_on
+        )
     if day < EQUAL_STANDING_ENDED:
         return Effectiveness(Effect.EFFECTIVE, EQUAL_STANDING)
     return Effectiveness(Effect.CLERK_DECIDES, NO_RULING)
 
 
-def ruled(open_: Effectiveness, *, effect: Effect, actor: str, at: datetime, basis: str) -> Effectiveness:
-    """A clerk's own ruling where the policy left it open.
+def ruled(before: Effectiveness | None, *, effect: Effect, actor: str, at: datetime, basis: str) -> Effectiveness:
+    """A clerk's own ruling on one letter, beside what the policy or another clerk said before.
 
-    Raises: OperationRefused: `effectiveness.already_ruled`; `effectiveness.ruling_empty` without a decision or basis.
+    Raises: OperationRefused: `effectiveness.already_ruled`: that is what holds already; `effectiveness.ruling_empty`
+            without a decision, an actor or a basis.
     """
-    if open_.effect is not Effect.CLERK_DECIDES:
-        raise OperationRefused("effectiveness.already_ruled", effect=open_.effect.value)
     if effect is Effect.CLERK_DECIDES or not actor.strip() or not basis.strip():
         raise OperationRefused("effectiveness.ruling_empty")
-    return replace(open_, effect=effect, reason=BY_CLERK, ruled_by=actor, since=at, basis=basis)
+    if before is not None and before.effect is effect:
+        raise OperationRefused("effectiveness.already_ruled", effect=effect.value)
+    return Effectiveness(effect, BY_CLERK, actor, at, basis, before.notice if before else None)
 
 
 def _holds(rule: Rule, form: str | None, channel: Channel, day: date) -> bool:

@@ -2,9 +2,9 @@
 
     accept    keep → commit → verify → validate → decide → receipt → commit → answer
     finish    the same from "verify" on, for a submission whose process died before it was decided
-    process   signed content → case → deliveries, one commit
+    process   signed content → case → effectively lodged? → deliveries, one commit
     deliver   one try at one delivery (see deliver.py)
-    answer    one step of an answer to a citizen: ask, draft, sign (see reply.py)
+    answer    one step of an answer to a citizen: ask, draft, sign (see reply/)
     send      one try at one message of the outbox (see outbox/send.py)
 Each step returns a value; nothing is decided by exceptions. Repeating any of them is harmless.
 """
@@ -19,7 +19,7 @@ from uuid import UUID
 import structlog
 
 from gateway import deliver as delivering
-from gateway import intake, policy, reply, schedule
+from gateway import intake, lodging, policy, reply, schedule
 from gateway.clock import WARSAW
 from gateway.crashpoint import crashpoint
 from gateway.outbox import receipts
@@ -92,6 +92,9 @@ def decide(submission: Submission, tools: Tools) -> Answer:
     if not decided:
         return _stored_answer(submission.id, tools)  # a twin was faster: its decision and receipt stand
     crashpoint("after_receipt")
+    if verdict.decision is Decision.QUARANTINED:
+        with tools.store.begin() as transaction:  # a convenience: a clerk looks at it whether or not we get this far
+            reply.correction(transaction, submission, tools)
     log.info("submission_decided", submission=str(submission.id), decision=verdict.decision, reason=verdict.reason)
     return _answer(submission, verdict.decision, verdict.reason, receipt.xml if receipt else None, tools)
 
@@ -216,11 +219,14 @@ def _map_and_schedule(submission: Submission, tools: Tools) -> None:
     with tools.store.begin() as transaction:
         if not submissions.still(transaction, submission.id, SubmissionState.DECIDED):
             return
-        held_for = schedule.schedule(transaction, submission, case, tools)
+        ruling = lodging.ruling(transaction, submission, tools)
+        held_for = lodging.held_for(transaction, submission, ruling, tools)
+        held_for = held_for or schedule.schedule(transaction, submission, case, tools)
+        reply.begin(transaction, submission, case, ruling, tools, held=held_for is not None)
+        reply.correction(transaction, submission, tools)
         if held_for is None:
             submissions.move(transaction, submission.id, SubmissionState.PROCESSED)
             events.append(transaction, submission.id, "processed", kind=case.kind)
-            reply.begin(transaction, submission, case, tools)
         else:
             submissions.move(transaction, submission.id, SubmissionState.HELD, held_for)
             events.append(transaction, submission.id, "held", code=held_for)

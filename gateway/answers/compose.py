@@ -136,7 +136,8 @@ class Composer:
         self, matter: Matter, doubts: Sequence[Doubt], dated: date, *, days: int = 7, arithmetic: bool = False
     ) -> Letter:
         """Wezwanie do wyjaśnień lub korekty: art. 274a § 2, or art. 274 § 1 pkt 2 for errors of arithmetic."""
-        data = {"doubts": list(doubts), "days": days, "arithmetic": arithmetic}
+        figures = any(doubt.found or doubt.expected for doubt in doubts)
+        data = {"doubts": list(doubts), "days": days, "arithmetic": arithmetic, "figures": figures}
         return self._letter(Document.CORRECTION_CALL, matter, dated, data)
 
     def decision_delivery(self, matter: Matter, decision: Decision, files: Sequence[str], dated: date) -> Letter:

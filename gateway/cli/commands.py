@@ -7,7 +7,21 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import answers, api_keys, channels, demo, documents, forms, measure, migrate, operate, service, trust
+from gateway.cli import (
+    answers,
+    api_keys,
+    channels,
+    demo,
+    documents,
+    forms,
+    letters,
+    measure,
+    migrate,
+    operate,
+    rulings,
+    service,
+    trust,
+)
 
 app = typer.Typer(
     name="brama",
@@ -52,8 +66,10 @@ app.command("show")(forms.show)
 app.command("bench")(measure.bench)
 app.command("faults")(measure.faults)
 app.command("replay")(operate.replay)
+rulings.add_to(operate.submissions)
 app.add_typer(operate.submissions, name="submissions")
 app.add_typer(operate.deliveries, name="deliveries")
+letters.add_to(answers.answers)
 app.add_typer(answers.answers, name="answers")
 app.add_typer(operate.offices, name="offices")
 app.add_typer(trust.trust, name="trust")

@@ -18,8 +18,10 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway.cli.documents import AsJson
+from gateway.cli.mail import rulings_shown, show_mail, show_questions
 from gateway.cli.output import Exit, err, language, leave, out, read_moment, say, show_json
 from gateway.cli.service import Folder
+from schemas.effectiveness import Effect
 from schemas.texts import text
 
 submissions = typer.Typer(no_args_is_help=True, help="Zgłoszenia: dokumenty przysłane do gmin.")
@@ -54,6 +56,9 @@ def submissions_list(
     form: Form = None,
     since: Since = None,
     code: Code = None,
+    effect: Annotated[
+        Effect | None, typer.Option("--effect", help="Skuteczność wniesienia; clerk_decides czeka na rozstrzygnięcie.")
+    ] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
     json_: AsJson = False,
@@ -64,7 +69,7 @@ def submissions_list(
 
     wanted = operations.SubmissionFilter(
         tenant=tenant, state=state, decision=decision, form=_form(form), since=read_moment(since, "--since"),
-        code=code, limit=limit, cursor=cursor,
+        code=code, effect=effect.value if effect else None, limit=limit, cursor=cursor,
     )  # fmt: skip
     with _store(config) as store:
         page = operations.submissions(store, wanted)
@@ -484,6 +489,7 @@ def _show_submission(view: Any) -> None:
         (say("Decyzja", "Decision"), text(one.reason, language()) if one.reason else "—"),
         (say("Stan", "State"), one.state.value),
         ("UPO", ", ".join(item.identifier for item in view.receipts) or "—"),
+        (say("Skuteczność", "Effectively lodged"), rulings_shown(view)),
     )
     for name, value in rows:
         out.print(Text(f"  {name}: ", "cyan") + Text(str(value), ""))
@@ -492,6 +498,8 @@ def _show_submission(view: Any) -> None:
         out.print(f"  [{finding['code']}] {message} ({say('wiersz', 'line')} {finding['line']})", markup=False)
     for item in view.deliveries:
         _show_delivery(item)
+    show_mail(view)
+    show_questions(view)
     out.print(Text(say("Oś czasu", "Timeline"), "bold"))
     for event in view.events:
         facts = ", ".join(f"{name}={value}" for name, value in event.facts.items() if value is not None)

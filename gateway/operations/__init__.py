@@ -1,6 +1,7 @@
 """What a person may ask of the gateway; the command line and the console call nothing else.
 
     look    submissions, submission, deliveries, delivery, receipt_of, books, offices, pauses
+    rule    lodging.rule: is it effectively lodged; letters: calls for correction, decisions; answering: what goes out
     act     replay, settle, set_aside, release, close, edit, map_again, look_up, pause, resume
             each with actor and reason, recorded for ever
 Every function takes a `Store`, returns a typed result with `to_json`, and raises OperationRefused where the state does

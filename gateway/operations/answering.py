@@ -6,7 +6,6 @@ exactly those octets are then sealed and sent, or nothing is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -16,69 +15,22 @@ from sqlalchemy import Connection, RowMapping, func
 from gateway.answers.events import Approved, Event, Resumed, Returned, Withdrawn
 from gateway.answers.plan import AnswerPlan, Step, advance
 from gateway.operations.act import ActionResult, named, note
-from gateway.operations.plain import plain
+from gateway.operations.correspondence import AnswerView, MessageView, answer_json, message_views
 from gateway.outbox import receipts
 from gateway.store import answers as answer_rows
 from gateway.store import events, jobs, outbox
 from gateway.store.answers import StoredAnswer
 from gateway.store.database import Store, database_now
 from schemas.errors import OperationRefused
-from schemas.outgoing import Message, MessageState
+from schemas.outgoing import MessageState
 from schemas.verification import Indication
 
+__all__ = [
+    "AnswerView", "MessageView", "answer_json", "approve", "bind_receipt", "draft_of", "let_go_on", "listed",
+    "messages_of", "send_back", "set_message_aside", "settle_message", "shown", "unmatched", "withdraw",
+]  # fmt: skip
+
 _GOES_ON = frozenset({Step.QUERY, Step.DRAFT, Step.SIGN})
-
-
-@dataclass(frozen=True, slots=True)
-class MessageView:
-    """One message with every try and every receipt. Receipts hold personal data: shown, never logged."""
-
-    message: Message
-    attempts: tuple[dict[str, Any], ...]
-    receipts: tuple[dict[str, Any], ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """The contract of `answers show --json`, without octets."""
-        shown: dict[str, Any] = plain(self)
-        shown["message"].pop("document", None)
-        for receipt in shown["receipts"]:
-            receipt.pop("xml")
-        return {**shown.pop("message"), **shown}
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerView:
-    """One answer: where its plan stands, what is drafted, and the messages it became."""
-
-    answer: StoredAnswer
-    messages: tuple[MessageView, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """The contract of `answers show --json`, without octets."""
-        return {**answer_json(self.answer), "messages": [one.to_json() for one in self.messages]}
-
-
-def answer_json(answer: StoredAnswer) -> dict[str, Any]:
-    """One line of `answers list --json`: what a clerk needs to choose."""
-    plan = answer.plan
-    shown: dict[str, Any] = plain(
-        {
-            "id": answer.id,
-            "submission": answer.submission_id,
-            "tenant": answer.tenant,
-            "service": answer.service,
-            "step": answer.step,
-            "document": plan["document"],
-            "sha256": plan["digest"],
-            "dated": plan["dated"],
-            "reason": plan["reason"],
-            "code": answer.last_code,
-            "cleared": plan["cleared"],
-            "created_at": answer.created_at,
-            "updated_at": answer.updated_at,
-        }
-    )
-    return shown
 
 
 def listed(
@@ -95,13 +47,13 @@ def shown(store: Store, answer_id: UUID) -> AnswerView:
         found = answer_rows.load(transaction, answer_id)
         if found is None:
             raise OperationRefused("operation.not_found", id=answer_id)
-        return AnswerView(found, _views(transaction, found.submission_id))
+        return AnswerView(found, message_views(transaction, found.submission_id, answer_id))
 
 
 def messages_of(store: Store, submission_id: UUID) -> tuple[MessageView, ...]:
     """What was, or is to be, sent about a submission."""
     with store.begin() as transaction:
-        return _views(transaction, submission_id)
+        return message_views(transaction, submission_id)
 
 
 def draft_of(store: Store, answer_id: UUID) -> bytes:
@@ -238,14 +190,3 @@ def _changeable(transaction: Connection, message_id: UUID) -> RowMapping:
     if row["state"] in ("sent", "receipted"):
         raise OperationRefused("operation.already_sent", id=message_id)
     return row
-
-
-def _views(transaction: Connection, submission_id: UUID) -> tuple[MessageView, ...]:
-    return tuple(
-        MessageView(
-            one,
-            tuple(outbox.attempts_of(transaction, one.id)),
-            tuple(outbox.receipts_of(transaction, [one.id])),
-        )
-        for one in outbox.of_submission(transaction, submission_id)
-    )

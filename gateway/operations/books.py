@@ -1,4 +1,4 @@
-"""Do the books balance? Everything accepted is delivered exactly once, or visibly waits for a person."""
+"""Do the books balance? Everything accepted is delivered exactly once, or visibly waits for a person. So is mail."""
 
 from __future__ import annotations
 
@@ -31,7 +31,25 @@ SELECT (SELECT count(*) FROM submission) AS submissions,
               AND (e.state IN ('refused', 'given_up')
                    OR (e.state = 'unsettled' AND e.due_at IS NULL AND e.parked IS NULL)))) AS behind,
        (SELECT count(*) FROM (SELECT a.delivery_id FROM attempt a WHERE a.outcome = 'delivered'
-           GROUP BY a.delivery_id HAVING count(*) > 1) twice) AS delivered_twice
+           GROUP BY a.delivery_id HAVING count(*) > 1) twice) AS delivered_twice,
+       (SELECT count(*) FROM ruling r WHERE r.effect = 'clerk_decides'
+           AND NOT EXISTS (SELECT 1 FROM ruling e WHERE e.submission_id = r.submission_id AND e.id > r.id))
+           AS to_be_ruled,
+       (SELECT count(*) FROM answer WHERE step IN ('approve', 'held')) AS answers_waiting,
+       (SELECT count(*) FROM answer WHERE step NOT IN ('approve', 'held', 'sent', 'withdrawn')) AS answers_open,
+       (SELECT count(*) FROM message) AS messages,
+       (SELECT count(*) FROM message WHERE state IN ('sent', 'receipted')) AS messages_sent,
+       (SELECT count(*) FROM message WHERE state = 'receipted') AS messages_receipted,
+       (SELECT count(*) FROM message WHERE state IN ('refused', 'given_up')
+           OR (state = 'unsettled' AND due_at IS NULL)) AS messages_waiting,
+       (SELECT count(*) FROM message WHERE state = 'set_aside') AS messages_set_aside,
+       (SELECT count(*) FROM message WHERE state IN ('due', 'trying')
+           OR (state = 'unsettled' AND due_at IS NOT NULL)) AS messages_open,
+       (SELECT count(*) FROM (SELECT m.message_id FROM message_attempt m WHERE m.outcome = 'delivered'
+           GROUP BY m.message_id HAVING count(*) > 1) twice) AS messages_sent_twice,
+       (SELECT count(*) FROM message_receipt WHERE message_id IS NULL) AS receipts_unmatched,
+       (SELECT count(*) FROM receipt_wanted WHERE due_at IS NOT NULL) AS receipts_awaited,
+       (SELECT count(*) FROM receipt_wanted WHERE due_at IS NULL) AS receipts_missing
 """)
 
 
@@ -54,6 +72,19 @@ class Books:
     paused: int  # a person stopped their office
     behind: int  # an earlier one of their order key waits for a person
     delivered_twice: int  # must be 0
+    to_be_ruled: int  # a clerk says whether they are effectively lodged; they go on or wait as the gmina wants
+    answers_waiting: int  # to be approved, or held for a person
+    answers_open: int  # being asked for, drafted or sealed
+    messages: int  # to citizens: each is sent, waits for a person, was set aside, or is under way
+    messages_sent: int
+    messages_receipted: int  # of those sent: the receipt that ends the wait has come
+    messages_waiting: int
+    messages_set_aside: int
+    messages_open: int
+    messages_sent_twice: int  # must be 0
+    receipts_unmatched: int  # nobody knows which message they are for
+    receipts_awaited: int  # of submissions, from ePUAP
+    receipts_missing: int  # asked for in vain
 
     @property
     def in_progress(self) -> int:
@@ -63,13 +94,16 @@ class Books:
     @property
     def quiet(self) -> bool:
         """Nothing is under way."""
-        return self.undecided == self.unprocessed == self.in_progress == 0
+        mail = self.answers_open + self.messages_open
+        return self.undecided == self.unprocessed == self.in_progress == mail == 0
 
     @property
     def balanced(self) -> bool:
-        """Quiet, and every delivery ended exactly once or waits for a person."""
+        """Quiet, and every delivery and message ended exactly once or waits for a person."""
+        mail = self.messages_sent + self.messages_waiting + self.messages_set_aside
         settled = self.delivered + self.waiting_for_person + self.set_aside + self.paused + self.behind
-        return self.quiet and self.lost == self.delivered_twice == 0 and settled == self.deliveries
+        none = self.lost == self.delivered_twice == self.messages_sent_twice == 0
+        return self.quiet and none and settled == self.deliveries and mail == self.messages
 
     def to_json(self) -> dict[str, Any]:
         """Every count, with `in_progress`, `quiet` and `balanced`."""

@@ -9,13 +9,17 @@ from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, Select, select
 
+from gateway.operations.correspondence import AnswerView, MessageView, answer_views, message_views
 from gateway.operations.plain import plain
+from gateway.operations.questions import Question, questions
 from gateway.store import deliveries as delivery_rows
 from gateway.store import events as event_rows
+from gateway.store import rulings as ruling_rows
 from gateway.store import submissions as submission_rows
 from gateway.store import tables as t
 from gateway.store.database import Store
 from gateway.store.events import Event
+from gateway.store.rulings import StoredRuling
 from gateway.store.submissions import StoredReceipt
 from schemas.delivery import Attempt, Delivery
 from schemas.errors import OperationRefused
@@ -36,6 +40,7 @@ class SubmissionFilter:
     since: datetime | None = None
     until: datetime | None = None
     code: str | None = None
+    effect: str | None = None  # of the standing ruling: effective | ineffective | clerk_decides
     limit: int = 50
     cursor: int | None = None
 
@@ -103,6 +108,11 @@ class DeliveryView:
     parked: str | None  # order | pause | fetch (the office comes for it)
     details: dict[str, str]
 
+    @property
+    def moves(self) -> bool:
+        """Will something other than a person go on with it?"""
+        return self.delivery.due_at is not None or self.parked is not None
+
     def to_json(self) -> dict[str, Any]:
         """The contract of `deliveries show --json`."""
         result: dict[str, Any] = plain(self)
@@ -117,6 +127,10 @@ class SubmissionView:
     verification: dict[str, Any] | None
     validation: dict[str, Any] | None
     receipts: tuple[StoredReceipt, ...]
+    rulings: tuple[StoredRuling, ...]  # on effective lodging; the last one stands
+    questions: tuple[Question, ...]  # what waits for a person
+    answers: tuple[AnswerView, ...]
+    messages: tuple[MessageView, ...]
     arrivals: tuple[dict[str, Any], ...]
     cases: tuple[dict[str, Any], ...]
     deliveries: tuple[DeliveryView, ...]
@@ -126,7 +140,13 @@ class SubmissionView:
     def to_json(self) -> dict[str, Any]:
         """The contract of `submissions show --json`."""
         result: dict[str, Any] = plain(self)
-        return {**result.pop("submission"), **result, "deliveries": [item.to_json() for item in self.deliveries]}
+        shown = {
+            "answers": [item.to_json() for item in self.answers],
+            "messages": [item.to_json() for item in self.messages],
+            "deliveries": [item.to_json() for item in self.deliveries],
+            "rulings": [{"at": plain(item.at), "actor": item.actor, **item.ruling.to_json()} for item in self.rulings],
+        }
+        return {**result.pop("submission"), **result, **shown}
 
 
 def submissions(store: Store, wanted: SubmissionFilter) -> SubmissionPage:
@@ -146,6 +166,10 @@ def submission(store: Store, submission_id: UUID) -> SubmissionView:
             raise OperationRefused("operation.not_found", id=submission_id)
         verification, validation = submission_rows.verdicts_of(transaction, submission_id)
         ids = transaction.execute(select(D.id).where(D.submission_id == submission_id).order_by(D.connector))
+        handed = tuple(_delivery_view(transaction, one) for one in ids.scalars().all())
+        ruled = tuple(ruling_rows.of_submission(transaction, submission_id))
+        answers = answer_views(transaction, submission_id)
+        moving = tuple((view.delivery, view.moves) for view in handed)
         return SubmissionView(
             submission=found,
             verification=verification,
@@ -153,7 +177,11 @@ def submission(store: Store, submission_id: UUID) -> SubmissionView:
             receipts=tuple(submission_rows.receipts_of(transaction, submission_id)),
             arrivals=_rows(transaction, t.arrival, submission_id, t.arrival.c.id),
             cases=_rows(transaction, t.case_version, submission_id, t.case_version.c.version),
-            deliveries=tuple(_delivery_view(transaction, one) for one in ids.scalars().all()),
+            rulings=ruled,
+            questions=questions(transaction, found, ruled[-1].ruling if ruled else None, answers, moving),
+            answers=answers,
+            messages=message_views(transaction, submission_id),
+            deliveries=handed,
             events=tuple(event_rows.timeline(transaction, submission_id)),
             chain_broken_at=event_rows.broken_at(transaction, submission_id),
         )
@@ -196,6 +224,8 @@ def filtered_submissions(wanted: SubmissionFilter) -> Select[Any]:
         query = query.where(S.received_at < wanted.until)
     if wanted.code is not None:
         query = query.where(S.reason.startswith(wanted.code, autoescape=True))
+    if wanted.effect is not None:
+        query = query.where(ruling_rows.stands_as(wanted.effect))
     return query if wanted.cursor is None else query.where(S.sequence < wanted.cursor)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import Connection, RowMapping, func, or_, select, text, update
+from sqlalchemy import Connection, RowMapping, Select, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from gateway.store import jobs
@@ -21,6 +21,8 @@ UPDATE answer SET fence = fence + 1, tries = tries + 1, woken_at = NULL,
  WHERE id = :id AND due_at <= now()
 RETURNING *
 """)
+ENDED = frozenset({"sent", "withdrawn"})  # steps of gateway.answers.plan after which nothing more happens
+_SMALL = [column for column in t.answer.c if column.name not in ("octets", "enclosure")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,24 +41,55 @@ class StoredAnswer:
     created_at: datetime
     updated_at: datetime
     cid: str | None
+    asked: dict[str, Any] = field(default_factory=dict)  # by the clerk who began it; may hold personal data
     octets: bytes | None = None
 
 
-def begin(connection: Connection, submission_id: UUID, tenant: str, service: str, plan: dict[str, Any]) -> UUID | None:
-    """An answer to be worked on now; None if the submission has one already."""
+def begin(
+    connection: Connection,
+    submission_id: UUID,
+    tenant: str,
+    service: str,
+    plan: dict[str, Any],
+    *,
+    asked: dict[str, Any] | None = None,
+    enclosure: bytes | None = None,
+    again: bool = False,
+) -> UUID | None:
+    """An answer to be worked on now; None if the submission has one already.
+
+    Args: again: an earlier one of the service that has ended does not count; the caller holds the submission's row.
+    """
     new = uuid5(submission_id, service)
+    if again:
+        steps = list(connection.execute(_steps_of(submission_id, service)).scalars())
+        if not ENDED.issuperset(steps):
+            return None
+        new = uuid5(submission_id, f"{service}/{len(steps)}") if steps else new
     done = connection.execute(
         pg_insert(t.answer)
         .values(
             id=new, submission_id=submission_id, tenant=tenant, service=service, step=plan["step"], plan=plan,
-            due_at=func.now(), woken_at=func.now(),
+            asked=asked or {}, due_at=func.now(), woken_at=func.now(),
         )
         .on_conflict_do_nothing()
         .returning(A.id)
     ).scalar()  # fmt: skip
+    if done is not None and enclosure is not None:
+        connection.execute(update(t.answer).where(A.id == new).values(enclosure=enclosure))
     if done is not None:
         jobs.wake(connection, jobs.ANSWER, [new])
     return done
+
+
+def _steps_of(submission_id: UUID, service: str) -> Select[Any]:
+    return select(A.step).where(A.submission_id == submission_id, A.service == service)
+
+
+def enclosure_of(connection: Connection, answer_id: UUID) -> bytes | None:
+    """The file that goes with the letter."""
+    found = connection.execute(select(t.answer.c.enclosure).where(A.id == answer_id)).scalar()
+    return bytes(found) if found is not None else None
 
 
 def claim(connection: Connection, answer_id: UUID, lease_s: float) -> StoredAnswer | None:
@@ -105,15 +138,15 @@ def load(connection: Connection, answer_id: UUID) -> StoredAnswer | None:
 
 def listed(connection: Connection, *, tenant: str | None, step: str | None, limit: int) -> list[StoredAnswer]:
     """Oldest first: who waits longest is seen first. Without octets."""
-    query = select(*(column for column in t.answer.c if column.name != "octets")).order_by(A.created_at, A.id)
+    query = select(*_SMALL).order_by(A.created_at, A.id)
     for column, value in ((A.tenant, tenant), (A.step, step)):
         query = query if value is None else query.where(column == value)
     return [_from_row(row) for row in connection.execute(query.limit(limit)).mappings()]
 
 
 def of_submission(connection: Connection, submission_id: UUID) -> list[StoredAnswer]:
-    """The answers to one submission."""
-    query = select(t.answer).where(A.submission_id == submission_id).order_by(A.created_at)
+    """The answers to one submission, oldest first. Without octets."""
+    query = select(*_SMALL).where(A.submission_id == submission_id).order_by(A.created_at)
     return [_from_row(row) for row in connection.execute(query).mappings()]
 
 

@@ -22,6 +22,7 @@ PROCESS = "process"  # args: id of a submission
 DELIVER = "deliver"  # args: id of a delivery
 ANSWER = "answer"  # args: id of an answer
 SEND = "send"  # args: id of a message
+RECEIPTS = "receipts"  # args: id of a submission whose receipt is wanted; all others due of its gmina go with it
 FETCH = "fetch"  # args: id of a remote file
 
 _deferring = App(connector=PsycopgConnector())  # never opened: every job goes through a transaction of ours

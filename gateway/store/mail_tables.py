@@ -22,7 +22,6 @@ from sqlalchemy import (
     LargeBinary,
     Table,
     Text,
-    UniqueConstraint,
     false,
     text,
 )
@@ -41,6 +40,8 @@ answer = Table(
     Column("service", Text, nullable=False),
     Column("step", Text, nullable=False),  # of the plan, for lists
     Column("plan", JSONB, nullable=False),
+    Column("asked", JSONB, nullable=False, server_default=text("'{}'")),  # by a clerk: points, a decision's data
+    Column("enclosure", LargeBinary),  # a file that goes with the letter: the decision
     Column("octets", LargeBinary),  # drafted, unsigned: what is approved and then signed
     Column("cid", Text),  # of the drafted document
     Column("tries", Integer, nullable=False, server_default=text("0")),  # since it last moved
@@ -50,7 +51,7 @@ answer = Table(
     Column("last_code", Text),
     _now("created_at"),
     _now("updated_at"),
-    UniqueConstraint("submission_id", "service"),
+    Index("ix_answer_submission_id_service", "submission_id", "service"),
     Index("ix_answer_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")),
     Index("ix_answer_step_created_at", "step", "created_at"),
 )
@@ -127,4 +128,34 @@ message_receipt = Table(
     Column("stored", JSONB, nullable=False),
     Column("xml", LargeBinary, nullable=False),
     Index("ix_message_receipt_unmatched", "id", postgresql_where=text("message_id IS NULL")),
+)
+
+EFFECTS = ("effective", "ineffective", "clerk_decides")
+
+ruling = Table(
+    "ruling",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    _of_submission(),
+    _now("at"),
+    Column("effect", Text, nullable=False),
+    Column("stored", JSONB, nullable=False),  # schemas.effectiveness.Effectiveness
+    Column("actor", Text),  # NULL: the policy
+    Column("action_id", BigInteger, ForeignKey("operator_action.id")),
+    _one_of("effect", EFFECTS),
+    Index("ix_ruling_submission_id_id", "submission_id", "id"),
+    Index("ix_ruling_effect_submission_id", "effect", "submission_id"),
+)
+
+receipt_wanted = Table(
+    "receipt_wanted",
+    metadata,
+    _of_submission(primary_key=True),
+    Column("tenant", Text, nullable=False),
+    _time("due_at"),
+    Column("tries", Integer, nullable=False, server_default=text("0")),
+    Column("last_code", Text),
+    _now("created_at"),
+    _now("updated_at"),
+    Index("ix_receipt_wanted_due_at", "tenant", "due_at", postgresql_where=text("due_at IS NOT NULL")),
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, RowMapping, func, insert, or_, select, text, update
+from sqlalchemy import Connection, RowMapping, and_, func, insert, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from gateway.store import jobs
@@ -24,6 +24,9 @@ UPDATE message SET state = 'trying', fence = fence + 1, attempts = attempts + 1,
  WHERE id = :id AND state IN ('due', 'unsettled') AND due_at <= now()
 RETURNING *
 """)
+
+NEEDS_A_PERSON = or_(M.state.in_(("refused", "given_up")), and_(M.state == "unsettled", M.due_at.is_(None)))
+_SMALL = [column for column in t.message.c if column.name != "document"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +129,24 @@ def load(connection: Connection, message_id: UUID, *, with_document: bool = Fals
     return from_row(row, bytes(row["document"]) if with_document else b"") if row else None
 
 
-def of_submission(connection: Connection, submission_id: UUID) -> list[Message]:
-    """What was, or is to be, sent about one submission; oldest first."""
-    query = select(t.message).where(M.submission_id == submission_id).order_by(M.created_at, M.id)
+def of_submission(connection: Connection, submission_id: UUID, answer_id: UUID | None = None) -> list[Message]:
+    """What was, or is to be, sent about one submission, or as one answer to it; oldest first. Without octets."""
+    query = select(*_SMALL).where(M.submission_id == submission_id).order_by(M.created_at, M.id)
+    query = query if answer_id is None else query.where(M.answer_id == answer_id)
+    return [from_row(row) for row in connection.execute(query).mappings()]
+
+
+def listed(connection: Connection, *, tenant: str | None, state: str | None, limit: int) -> list[Message]:
+    """Messages, who waits longest first; without octets."""
+    query = select(*_SMALL).order_by(M.created_at, M.id)
+    for column, value in ((M.tenant, tenant), (M.state, state)):
+        query = query if value is None else query.where(column == value)
+    return [from_row(row) for row in connection.execute(query.limit(limit)).mappings()]
+
+
+def for_a_person(connection: Connection, submission_id: UUID) -> list[Message]:
+    """Messages about one submission that nobody goes on with but a person."""
+    query = select(*_SMALL).where(M.submission_id == submission_id, NEEDS_A_PERSON).order_by(M.created_at, M.id)
     return [from_row(row) for row in connection.execute(query).mappings()]
 
 

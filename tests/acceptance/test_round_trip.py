@@ -87,7 +87,9 @@ def pull(gateway: Correspondent) -> int:
 def plan_of(gateway: Correspondent, submission: Submission) -> answers.StoredAnswer:
     with gateway.tools.store.begin() as transaction:
         (only,) = answers.of_submission(transaction, submission.id)
-    return only
+        found = answers.load(transaction, only.id)
+    assert found is not None
+    return found
 
 
 def test_a_settlement_query_is_answered_into_the_citizens_box_without_a_hand(town, office, ledger):

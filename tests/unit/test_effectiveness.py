@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.effectiveness import judge, ruled
-from schemas.effectiveness import Effect, Rule
+from schemas.effectiveness import Effect, Effectiveness, LodgingPolicy, Rule
 from schemas.errors import OperationRefused
 from schemas.submission import Channel
 
@@ -18,7 +18,13 @@ NOW = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 
 
 def rule(**changed: Any) -> Rule:
-    whole = {"effect": "effective", "since": date(2026, 1, 1), "ruled_by": "Wójt", "basis": "zarządzenie 1/2026"}
+    whole: dict[str, Any] = {
+        "effect": "effective",
+        "since": date(2026, 1, 1),
+        "ruled_by": "Wójt",
+        "ruled_on": date(2025, 12, 15),
+    }
+    whole["basis"] = "zarządzenie 1/2026"
     return Rule.model_validate({**whole, **changed})
 
 
@@ -53,7 +59,10 @@ def test_a_ruling_says_who_ruled_since_when_and_on_what_basis():
         "since": "2026-01-01",
         "basis": "zarządzenie 1/2026",
         "notice": "Prosimy …",
+        "form": "*",
+        "ruled_on": "2025-12-15",
     }
+    assert Effectiveness.from_json(made.to_json()) == made
 
 
 def test_the_forms_own_rule_goes_before_the_general_one():
@@ -107,10 +116,47 @@ def test_a_clerk_rules_where_the_policy_left_it_open():
     )  # fmt: skip
 
 
-def test_a_clerk_does_not_overrule_the_policy():
-    closed = judge([rule()], form=FORM, channel=Channel.PULL, lodged_at=NOW)
+def test_a_clerk_may_rule_otherwise_on_one_letter_but_not_the_same_again():
+    before = judge([rule()], form=FORM, channel=Channel.PULL, lodged_at=NOW)
+    made = ruled(before, effect=Effect.INEFFECTIVE, actor="urzednik", at=NOW, basis="podpis osoby trzeciej")
+    assert made.effect is Effect.INEFFECTIVE
+    assert Effectiveness.from_json(made.to_json()) == made
     with pytest.raises(OperationRefused, match=r"effectiveness\.already_ruled"):
-        ruled(closed, effect=Effect.INEFFECTIVE, actor="urzednik", at=NOW, basis="x")
+        ruled(before, effect=Effect.EFFECTIVE, actor="urzednik", at=NOW, basis="x")
+
+
+@pytest.mark.parametrize(
+    ("other", "rivals"),
+    [
+        ({}, True),
+        ({"effect": "ineffective"}, True),
+        ({"form": FORM}, False),
+        ({"since": date(2026, 1, 2)}, False),
+        ({"channels": ("pull",)}, False),
+    ],
+    ids=["the same", "another effect", "another form", "a later day", "only one channel"],
+)
+def test_two_rules_of_one_rank_are_refused(other, rivals):
+    rules = {"rule": [rule().model_dump(), rule(**other).model_dump()]}
+    if rivals:
+        with pytest.raises(ValidationError, match=r"rule\.0, rule\.1"):
+            LodgingPolicy.model_validate(rules)
+    else:
+        assert len(LodgingPolicy.model_validate(rules).rule) == 2
+
+
+def test_two_rules_for_different_channels_do_not_rival():
+    rules = [rule(channels=("pull",)).model_dump(), rule(channels=("push",)).model_dump()]
+    assert LodgingPolicy.model_validate({"rule": rules})
+    with pytest.raises(ValidationError):
+        LodgingPolicy.model_validate({"rule": [*rules, rule(channels=("rest", "pull")).model_dump()]})
+
+
+@pytest.mark.parametrize("effect", list(Effect))
+def test_by_default_every_letter_is_handed_over_and_a_gmina_may_hold_what_does_not_count(effect):
+    assert not LodgingPolicy().holds(effect)
+    holding = LodgingPolicy(ineffective="hold", undecided="hold")
+    assert holding.holds(effect) is (effect is not Effect.EFFECTIVE)
 
 
 @pytest.mark.parametrize(

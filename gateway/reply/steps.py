@@ -1,7 +1,5 @@
-"""From an accepted request to a signed letter in the outbox, one step of its plan at a time (gateway.answers.plan).
+"""One step of an answer's plan: query and draft → (a person approves) → seal what was drafted → outbox.
 
-    begin   a case of an answered service opens a plan, in the commit that processes it
-    work    query and draft → (a person approves) → seal what was drafted → outbox, in one commit with the plan's end
 Repeating a step is harmless: ledgers are only asked, and a letter enters the outbox once, under an id of the answer's.
 """
 
@@ -9,26 +7,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
 import structlog
-from sqlalchemy import Connection
 
 from connectors.base import Querying
 from gateway.answers import drafting, entitlement, ledgers
 from gateway.answers.certificate import Request
-from gateway.answers.compose import Composer, Matter
+from gateway.answers.compose import Matter
 from gateway.answers.document import cid_of
-from gateway.answers.events import Answered, Held, Returned, Sent, Service, Signed
-from gateway.answers.office import load as load_office
-from gateway.answers.plan import AnswerPlan, Step, advance, start
-from gateway.answers.rendering import Rendering
-from gateway.answers.templates import Templates
+from gateway.answers.drafting import Draft
+from gateway.answers.events import ASKS_LEDGERS, Answered, Drafted, Held, Returned, Sent, Service, Signed
+from gateway.answers.plan import AnswerPlan, Step, advance
 from gateway.clock import WARSAW
 from gateway.receipts.digests import canonical_sha256
+from gateway.reply import drafts
+from gateway.reply.drafts import Facts
+from gateway.reply.papers import paper
 from gateway.store import answers, events, outbox, submissions
 from gateway.store.answers import StoredAnswer
 from gateway.tools import Tools
@@ -38,7 +34,6 @@ from schemas.case_parts import Party
 from schemas.errors import AnswerError, BramaError, StoreUnavailable
 from schemas.ids import sha256
 from schemas.outgoing import Message, MessageKind, MessageState
-from schemas.submission import Submission
 
 log = structlog.get_logger()
 
@@ -62,17 +57,6 @@ class _Next:
     message: Message | None = None
 
 
-def begin(transaction: Connection, submission: Submission, case: Case, tools: Tools) -> None:
-    """Open a plan where the tenant answers such cases; a test is never answered."""
-    tenant = tools.config.tenants.get(submission.tenant or "")
-    if tenant is None or tools.mail is None or submission.is_test or case.kind not in tenant.answers.services:
-        return
-    plan = start(Service(case.kind), approve_all=tenant.answers.approve_all)
-    new = answers.begin(transaction, submission.id, tenant.teryt, case.kind, plan.to_json())
-    if new is not None:
-        events.append(transaction, submission.id, "answer_begun", answer=str(new), service=case.kind)
-
-
 def work(answer_id: UUID, tools: Tools) -> None:
     """One step, if it is due and nobody else's. Raises StoreUnavailable: it is due again when its time is over."""
     with tools.store.begin() as transaction:
@@ -94,36 +78,44 @@ def work(answer_id: UUID, tools: Tools) -> None:
 def _step(plan: AnswerPlan, stored: StoredAnswer, tools: Tools) -> _Next:
     match plan.step:
         case Step.QUERY | Step.DRAFT:
-            return _draft(plan, stored, tools)
+            facts = drafts.gather(stored, tools)
+            if not facts.submission.reply_mailbox:
+                return _held(plan, NO_BOX)
+            make = _from_ledgers if plan.service in ASKS_LEDGERS else _without_ledgers
+            return make(plan, stored, facts, tools)
         case Step.SIGN:
             return _sign(plan, stored, tools)
         case _:
             return _Next(plan)  # a person's turn
 
 
-def _draft(plan: AnswerPlan, stored: StoredAnswer, tools: Tools) -> _Next:
+def _without_ledgers(plan: AnswerPlan, stored: StoredAnswer, facts: Facts, tools: Tools) -> _Next:
+    draft = drafts.draft(plan.service, stored, facts, tools)
+    return _held(plan, draft.event.code) if isinstance(draft.event, Held) else _as_drafted(plan, draft)
+
+
+def _from_ledgers(plan: AnswerPlan, stored: StoredAnswer, facts: Facts, tools: Tools) -> _Next:
     """Ask the ledgers and draft, in one step: what was owed a while ago is not what a letter should say."""
-    with tools.store.begin() as transaction:
-        submission = submissions.load(transaction, stored.submission_id)
-        found = submissions.latest_case(transaction, stored.submission_id)
-    assert submission is not None
-    assert found is not None
-    if not submission.reply_mailbox:
-        return _held(plan, NO_BOX)
-    case = Case.model_validate(found[1])
+    case = facts.case
+    assert case is not None
     doubt = entitlement.doubt(case, plan.cleared)
     if doubt is not None:
         return _held(plan, doubt)
     party = entitlement.about(case)
     assert party is not None
-    now = tools.clock.now()
-    dues = _dues(case, party, stored.tenant, now, tools)
+    dues = _dues(case, party, stored.tenant, tools.clock.now(), tools)
     asked = advance(plan, Answered(dues.as_of))
-    draft = _drafted(asked, case, Matter(party, submission.received_at.astimezone(WARSAW).date()), dues, stored, tools)
+    draft = _drafted(asked, case, Matter(party, facts.received_on), dues, stored, tools)
     if isinstance(draft.event, Held):
         return _silent_or_held(plan, asked, draft.event.code, stored, tools)
+    return _as_drafted(asked, draft)
+
+
+def _as_drafted(plan: AnswerPlan, draft: Draft) -> _Next:
+    """The plan after its draft, which a person approves or which is sealed at once."""
+    assert isinstance(draft.event, Drafted)
     assert draft.letter is not None
-    after = advance(asked, draft.event)
+    after = advance(plan, draft.event)
     return _Next(
         after,
         wait_s=0.0 if after.step is Step.SIGN else None,
@@ -149,9 +141,7 @@ def _dues(case: Case, party: Party, teryt: str, now: datetime, tools: Tools) -> 
     return ledgers.merge(taxpayer_key(case) or "", given, now)
 
 
-def _drafted(
-    plan: AnswerPlan, case: Case, matter: Matter, dues: Dues, stored: StoredAnswer, tools: Tools
-) -> drafting.Draft:
+def _drafted(plan: AnswerPlan, case: Case, matter: Matter, dues: Dues, stored: StoredAnswer, tools: Tools) -> Draft:
     own = tools.config.tenants[stored.tenant].answers
     composer, render = paper(tools.config.path(own.office))
     if plan.service is Service.SETTLEMENT_QUERY:
@@ -203,7 +193,7 @@ def _message(stored: StoredAnswer, signed: bytes, now: datetime, tools: Tools) -
         id=new,
         submission_id=stored.submission_id,
         tenant=stored.tenant,
-        kind=MessageKind(tenant.answers.kind),
+        kind=MessageKind.DELIVER if stored.service == Service.DECISION_DELIVERY else MessageKind(tenant.answers.kind),
         to=submission.reply_mailbox or "",
         reply_to=tenant.answers.reply_mailbox or tenant.mailboxes[0],
         file_name=f"BRAMA-{new}.xml",
@@ -246,10 +236,3 @@ def _wait(plan: AnswerPlan, code: str, stored: StoredAnswer, tools: Tools) -> _N
     """Signing fails for want of a key or an authority: nothing a clerk could decide; it heals when that is mended."""
     waits = tools.config.gateway.worker.retry_s
     return _Next(plan, wait_s=waits[min(stored.tries, len(waits)) - 1], code=code)
-
-
-@cache
-def paper(card: Path) -> tuple[Composer, Rendering]:
-    """A gmina's card and templates, read once. Raises ConfigError, AnswerError: they are wrong."""
-    templates = Templates([card.parent] if card.is_file() else [])
-    return Composer(templates, load_office(card)), Rendering(templates)

@@ -1,0 +1,92 @@
+"""`brama answers call`, `deliver-decision`: letters that a clerk begins."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.cli.answers import _told
+from gateway.cli.documents import AsJson
+from gateway.cli.operate import Actor, Id, Reason, _submission_id
+from gateway.cli.output import language, out, show_json
+from gateway.cli.rulings import opened
+from gateway.cli.service import Folder
+
+CaseNumber = Annotated[str | None, typer.Option("--case-number", help="Znak sprawy na piśmie.", metavar="ZNAK")]
+
+
+def findings(config: Folder, submission: Id, json_: AsJson = False) -> None:
+    """Pokaż ponumerowane ustalenia, do których można wezwać."""
+    from gateway.operations import letters
+
+    with opened(config) as tools:
+        found = letters.findings_of(tools, _submission_id(tools.store, submission))
+    if json_:
+        show_json([{"number": number, **one.to_json()} for number, one in enumerate(found, start=1)])
+        return
+    for number, one in enumerate(found, start=1):
+        message = one.message_pl if language() == "pl" else one.message_en
+        out.print(f"{number}. [{one.code}] {message}", markup=False)
+
+
+def call(
+    config: Folder,
+    submission: Id,
+    reason: Reason,
+    actor: Actor,
+    finding: Annotated[
+        list[int] | None, typer.Option("--finding", help="Numer ustalenia; bez tego wszystkie.", metavar="NR")
+    ] = None,
+    point: Annotated[list[str] | None, typer.Option("--point", help="Inna wątpliwość, własnymi słowami.")] = None,
+    days: Annotated[int | None, typer.Option("--days", min=1, max=90, help="Termin od doręczenia.")] = None,
+    arithmetic: Annotated[
+        bool, typer.Option("--arithmetic", help="Błędy rachunkowe i omyłki (art. 274 § 1 pkt 2).")
+    ] = False,
+    case_number: CaseNumber = None,
+    json_: AsJson = False,
+) -> None:
+    """Wezwij do wyjaśnień lub korekty; projekt czeka na zatwierdzenie."""
+    from gateway.operations import letters
+
+    with opened(config) as tools:
+        one = _submission_id(tools.store, submission)
+        done = letters.call_for_correction(
+            tools, one, actor=actor, reason=reason, findings=finding or None, points=point or (), days=days,
+            arithmetic=arithmetic, case_number=case_number,
+        )  # fmt: skip
+    _told(done, json_)
+
+
+def deliver_decision(
+    config: Folder,
+    submission: Id,
+    file: Annotated[Path, typer.Argument(help="Decyzja (PDF).", exists=True, dir_okay=False, metavar="PLIK")],
+    reason: Reason,
+    actor: Actor,
+    number: Annotated[str, typer.Option("--number", help="Znak decyzji.", metavar="ZNAK")],
+    dated: Annotated[datetime, typer.Option("--dated", help="Data decyzji.", formats=["%Y-%m-%d"], metavar="DATA")],
+    subject: Annotated[str, typer.Option("--subject", help="W jakiej sprawie.", metavar="SPRAWA")],
+    unsigned: Annotated[bool, typer.Option("--unsigned", help="Plik nie ma podpisu i tak ma być.")] = False,
+    case_number: CaseNumber = None,
+    json_: AsJson = False,
+) -> None:
+    """Doręcz decyzję przez Doręczyciela; projekt czeka na zatwierdzenie, a UPD kończy sprawę doręczenia."""
+    from gateway.operations import letters
+
+    with opened(config) as tools:
+        done = letters.deliver_decision(
+            tools, _submission_id(tools.store, submission), (file.name, file.read_bytes()), number=number,
+            dated=dated.date(), subject=subject, actor=actor, reason=reason, unsigned=unsigned,
+            case_number=case_number,
+        )  # fmt: skip
+    _told(done, json_)
+
+
+def add_to(answers: typer.Typer) -> None:
+    """The commands of this module into the group they belong to."""
+    answers.command("findings")(findings)
+    answers.command("call")(call)
+    answers.command("deliver-decision")(deliver_decision)

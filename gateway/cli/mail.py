@@ -1,0 +1,57 @@
+"""What `brama submissions show` tells of rulings, answers, messages, and of what waits for a person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.text import Text
+
+from gateway.cli.output import language, out, say
+from schemas.texts import text
+
+_EFFECTS = {
+    "effective": ("wniesiono skutecznie", "effective"),
+    "ineffective": ("wniesiono nieskutecznie", "ineffective"),
+    "clerk_decides": ("do rozstrzygnięcia", "to be ruled on"),
+}
+_QUESTIONS = {
+    "release": ("puścić dalej albo zamknąć", "release or close"),
+    "ruling": ("rozstrzygnąć o skuteczności wniesienia", "rule on effective lodging"),
+    "approve": ("obejrzeć i zatwierdzić pismo", "look at a letter and approve it"),
+    "answer": ("wyjaśnić, czemu odpowiedź stoi", "find out why an answer is held"),
+    "message": ("rozstrzygnąć los pisma", "settle a message"),
+    "delivery": ("zająć się przekazaniem", "see to a delivery"),
+    "receipt": ("brak UPO od ePUAP", "ePUAP's receipt is missing"),
+}
+
+
+def rulings_shown(view: Any) -> str:
+    """The standing ruling and who ruled; how many stand before it."""
+    if not view.rulings:
+        return "—"
+    last = view.rulings[-1]
+    effect = say(*_EFFECTS[last.ruling.effect.value])
+    who = f" — {last.ruling.ruled_by}" if last.ruling.ruled_by else ""
+    before = len(view.rulings) - 1
+    earlier = say(f" (wcześniejszych rozstrzygnięć: {before})", f" (earlier rulings: {before})") if before else ""
+    return f"{effect}{who}{earlier}"
+
+
+def show_mail(view: Any) -> None:
+    """Answers with their step, messages with their state and receipts."""
+    for item in view.answers:
+        one = item.answer
+        why = text(one.last_code, language()) if one.last_code else ""
+        out.print(Text(f"  ← {one.service}: {one.step}", "bold") + Text(f"  {one.id}  {why}", "dim"))
+    for item in view.messages:
+        sent = item.message
+        out.print(f"    {sent.kind.value} → {sent.to}  {sent.state.value}  {sent.last_code or ''}", markup=False)
+        for receipt in item.receipts:
+            out.print(f"      {receipt['kind']} {receipt['identifier']}  {receipt['indication']}", markup=False)
+
+
+def show_questions(view: Any) -> None:
+    """What goes on only when a person decides."""
+    for one in view.questions:
+        why = text(one.code, language()) if one.code else ""
+        out.print(Text(f"  ? {say(*_QUESTIONS[one.what])}", "yellow") + Text(f"  {why}  {one.id}", "dim"))

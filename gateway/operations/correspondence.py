@@ -1,0 +1,86 @@
+"""What is shown of answers and messages: each answer with the messages it became, each message with its receipts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from gateway.operations.plain import plain
+from gateway.store import answers, outbox
+from gateway.store.answers import StoredAnswer
+from schemas.outgoing import Message
+
+
+@dataclass(frozen=True, slots=True)
+class MessageView:
+    """One message with every try and every receipt. Receipts hold personal data: shown, never logged."""
+
+    message: Message
+    attempts: tuple[dict[str, Any], ...]
+    receipts: tuple[dict[str, Any], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The contract of `answers show --json`, without octets."""
+        shown: dict[str, Any] = plain(self)
+        shown["message"].pop("document", None)
+        for receipt in shown["receipts"]:
+            receipt.pop("xml")
+        return {**shown.pop("message"), **shown}
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerView:
+    """One answer: where its plan stands, what is drafted, and the messages it became."""
+
+    answer: StoredAnswer
+    messages: tuple[MessageView, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The contract of `answers show --json`, without octets."""
+        return {**answer_json(self.answer), "messages": [one.to_json() for one in self.messages]}
+
+
+def answer_json(answer: StoredAnswer) -> dict[str, Any]:
+    """One line of `answers list --json`: what a clerk needs to choose."""
+    plan = answer.plan
+    shown: dict[str, Any] = plain(
+        {
+            "id": answer.id,
+            "submission": answer.submission_id,
+            "tenant": answer.tenant,
+            "service": answer.service,
+            "step": answer.step,
+            "document": plan["document"],
+            "sha256": plan["digest"],
+            "dated": plan["dated"],
+            "reason": plan["reason"],
+            "code": answer.last_code,
+            "cleared": plan["cleared"],
+            "created_at": answer.created_at,
+            "updated_at": answer.updated_at,
+        }
+    )
+    return shown
+
+
+def answer_views(transaction: Connection, submission_id: UUID) -> tuple[AnswerView, ...]:
+    """The answers to a submission, oldest first."""
+    found = answers.of_submission(transaction, submission_id)
+    return tuple(AnswerView(one, message_views(transaction, submission_id, one.id)) for one in found)
+
+
+def message_views(
+    transaction: Connection, submission_id: UUID, answer_id: UUID | None = None
+) -> tuple[MessageView, ...]:
+    """What was, or is to be, sent about a submission; with `answer_id`, only what one answer became."""
+    return tuple(
+        MessageView(
+            one,
+            tuple(outbox.attempts_of(transaction, one.id)),
+            tuple(outbox.receipts_of(transaction, [one.id])),
+        )
+        for one in outbox.of_submission(transaction, submission_id, answer_id)
+    )

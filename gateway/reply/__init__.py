@@ -1,0 +1,28 @@
+"""Answers to citizens, from what begins one to a signed letter in the outbox (the plan: gateway.answers.plan).
+
+opening   what begins an answer: a case of an answered service, a ruling, findings, a clerk
+work      one step of a plan: query and draft → (a person approves) → seal what was drafted → outbox
+drafts    what each letter that needs no ledger is made of
+"""
+
+from gateway.reply.opening import (
+    begin,
+    call_for_correction,
+    correction,
+    deliver_decision,
+    doubts_of,
+    notice,
+)
+from gateway.reply.papers import paper
+from gateway.reply.steps import work
+
+__all__ = [
+    "begin",
+    "call_for_correction",
+    "correction",
+    "deliver_decision",
+    "doubts_of",
+    "notice",
+    "paper",
+    "work",
+]

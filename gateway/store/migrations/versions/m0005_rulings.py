@@ -1,0 +1,17 @@
+"""Rulings on effective lodging, answers that clerks begin, and receipts still to be had from ePUAP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+
+
+def upgrade() -> None:
+    """Runs in the transaction of gateway.store.schema.migrate."""
+    raw = op.get_bind().connection.driver_connection
+    assert raw is not None
+    raw.execute(Path(__file__).with_suffix(".sql").read_text("utf-8"))
