@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -19,6 +20,7 @@ from connectors.base import Capabilities, LookUpFailed, Options, QueryAnswer
 from connectors.chain import Call, Chain, Reading, Step, paths_of
 from connectors.clock import now
 from connectors.http import ExchangeFailed, Http, HttpOptions, NotSent, Reply, refusal_of
+from connectors.mtom import octets_in, packed
 from connectors.outcomes import outcome, stopped, technical
 from connectors.queries import QueryCache
 from connectors.soap_answer import SoapAnswer, SoapQuery, envelope_of, read_fault, rows_of, to_xpath
@@ -28,6 +30,7 @@ from schemas.delivery import CaseRecord, Outcome, Repeat, Steps, StepStopped
 from schemas.errors import BramaError, ConnectorError, DocumentUnreadable
 from schemas.xmldoc import SOAP11, Limits, parse
 
+_FILES: ContextVar[tuple[bytes, ...]] = ContextVar("files", default=())  # in the call that zeep is just making
 _OUR_MISTAKE = frozenset({"Client", "Sender"})
 _CONTRACT = frozenset({"MustUnderstand", "VersionMismatch", "DataEncodingUnknown"})
 
@@ -52,6 +55,9 @@ class SoapOptions(HttpOptions):
     )
     queries: dict[str, SoapQuery] = Field(default_factory=dict, description="dues, arrears, case_status …")
     ws_security: WsSecurity | None = Field(default=None, description="WS-Security header.")
+    files: Literal["inline", "mtom"] = Field(
+        default="inline", description="Files in requests: as base64 in the envelope, or beside it (MTOM/XOP)."
+    )
     faults: dict[str, Literal["refused", "later", "unsettled"]] = Field(
         default_factory=dict, description="By faultcode's or detail element's local name, instead of the rule for all."
     )
@@ -163,12 +169,15 @@ class Service:
 
     def _send(self, operation: str, arguments: dict[str, Any]) -> Reply:
         proxy = self._load()
+        token = _FILES.set(tuple(octets_in(arguments)))
         try:
             reply: Reply = proxy[operation](**arguments)
         except (TypeError, AttributeError, zeep.exceptions.LookupError) as error:
             raise stopped("soap.contract_mismatch", f"{operation}: {technical(error)}") from error
         except (ValueError, zeep.exceptions.Error) as error:
             raise stopped("soap.argument_invalid", f"{operation}: {technical(error)}") from error
+        finally:
+            _FILES.reset(token)
         return reply
 
     def _load(self) -> Any:
@@ -194,10 +203,11 @@ class Service:
         return proxy
 
     def _read(self, reply: Reply) -> SoapAnswer:
-        body = self._body(reply)
+        envelope = envelope_of(reply)
+        body = self._body(envelope)
         if body is None:
             raise StepStopped(refusal_of(reply) or outcome("answer.unreadable", f"HTTP {reply.status_code}"))
-        self._believe(reply.content)
+        self._believe(envelope)
         if etree.QName(body).localname == "Fault":
             raise StepStopped(self._fault(body))
         refusal = refusal_of(reply)
@@ -205,10 +215,10 @@ class Service:
             raise StepStopped(refusal)
         return SoapAnswer(body, self._options.namespaces)
 
-    def _body(self, reply: Reply) -> etree._Element | None:
+    def _body(self, envelope: bytes) -> etree._Element | None:
         """The first element in the Body, or None when this is no SOAP answer."""
         try:
-            root = parse(envelope_of(reply), Limits(size_bytes=self._options.max_answer_bytes)).getroot()
+            root = parse(envelope, Limits(size_bytes=self._options.max_answer_bytes)).getroot()
         except DocumentUnreadable:
             return None
         for namespace in (SOAP11, SOAP12):
@@ -244,6 +254,13 @@ class _Transport(zeep.Transport):
         self._options = options
         self._http = Http(options)
         self._more = headers or dict
+
+    def post_xml(self, address: str, envelope: Any, headers: dict[str, str]) -> Reply:
+        """The finished envelope, as the office wants its files. Raises: NotSent, AnswerLost."""
+        if self._options.files == "mtom":
+            message, kind = packed(envelope, _FILES.get(), headers["Content-Type"])
+            return self.post(address, message, {**headers, "Content-Type": kind})
+        return cast("Reply", super().post_xml(address, envelope, headers))  # type: ignore[no-untyped-call]
 
     def post(self, address: str, message: bytes, headers: dict[str, str]) -> Reply:
         """The envelope, once. Raises: NotSent, AnswerLost."""

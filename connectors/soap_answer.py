@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from email import policy
-from email.parser import BytesParser
 from typing import Any
 
 from lxml import etree
@@ -13,8 +11,10 @@ from pydantic import Field
 from connectors.base import LookUpFailed
 from connectors.chain import LookUp
 from connectors.http import Reply
+from connectors.mtom import whole
 from connectors.outcomes import said
 from connectors.wsse import SOAP12
+from schemas.errors import EnvelopeUnreadable
 
 _NAMES = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./")
 
@@ -38,14 +38,11 @@ def rows_of(question: SoapQuery, answer: SoapAnswer, scope: Mapping[str, Any]) -
 
 
 def envelope_of(reply: Reply) -> bytes:
-    """The envelope's bytes; of an MTOM answer (multipart/related) its first part, the files beside it are not read."""
-    kind = reply.headers.get("Content-Type", "")
-    if not kind.lower().startswith("multipart/related"):
-        return reply.content
-    message = BytesParser(policy=policy.HTTP).parsebytes(f"Content-Type: {kind}\r\n\r\n".encode() + reply.content)
-    first = next(iter(message.iter_parts()), None)
-    content = first.get_payload(decode=True) if first is not None else None
-    return content if isinstance(content, bytes) else b""
+    """The envelope's bytes, of an MTOM answer put together from its parts; empty where they do not make one."""
+    try:
+        return whole(reply.content, reply.headers.get("Content-Type", ""))
+    except EnvelopeUnreadable:
+        return b""
 
 
 def read_fault(fault: etree._Element) -> tuple[str, str, list[str]]:

@@ -20,9 +20,8 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote
 
+from connectors.mtom import INCLUDE
 from schemas.errors import EnvelopeUnreadable
-
-from .mtom import INCLUDE
 
 PIECE = 3 * 64 * 1024  # read at a time; base64 of whole pieces can be joined
 ENVELOPE_BYTES = 1024 * 1024  # everything but the value: token, signature, names

@@ -14,12 +14,13 @@ from typing import Any, Protocol
 import zeep
 from lxml import etree
 
+from connectors import mtom
 from connectors.http import AnswerLost, NotSent, Reply
 from gateway import resources
 from schemas.errors import BramaError, EnvelopeUnreadable, ServiceRefused, ServiceUnreachable, ServiceUnsettled
 from schemas.xmldoc import SOAP11, Limits, qname
 
-from . import mtom, soap
+from . import soap
 from .wsse import MessageSigner
 
 UNDERSTOOD = frozenset({soap.WSSE})

@@ -16,6 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from lxml import etree
 
+from connectors import mtom
 from connectors.http import Http, HttpOptions
 from gateway.signatures import TrustPolicy, verify
 from gateway.signatures.messages import MessageTrust
@@ -23,7 +24,6 @@ from gateway.simulate.citizens import person, sign_trusted_profile
 from gateway.simulate.documents import general_letter
 from gateway.simulate.offices.client import Office
 from gateway.simulate.pki import shared
-from gateway.transport import mtom
 from gateway.transport.client import Endpoint, ServiceClient
 from gateway.transport.filerepo import FileRepository, RepositoryFile
 from gateway.transport.pull import PullBox
