@@ -3,8 +3,8 @@
 The rule is the first byte: a failure before a byte of the request was given to the socket (name, refusal, TLS
 handshake, proxy, time) is `NotSent`; any failure after it is `AnswerLost`, even if the request was cut off half-way,
 because from here we cannot see how much arrived. Each effect therefore gets its own connection: a kept-alive one that
-died unnoticed would turn plain outages into doubts. One deadline holds for the whole exchange, however slowly the
-answer drips.
+died unnoticed would turn plain outages into doubts; questions may share kept ones (`connectors.kept`). One deadline
+holds for the whole exchange, however slowly the answer drips.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from urllib3.exceptions import HTTPError
 
 from connectors.base import Options
 from connectors.clock import now
+from connectors.kept import Sessions, Use
 from connectors.outcomes import outcome, technical
 from schemas.delivery import Outcome
 from schemas.errors import ConnectorError
@@ -82,8 +84,10 @@ class AnswerLost(ExchangeFailed):
 class Http:
     """A session factory for one office: TLS, credentials, limits. Safe to use from several threads."""
 
-    def __init__(self, options: HttpOptions) -> None:
+    def __init__(self, options: HttpOptions, *, keep_alive_s: float = 0.0) -> None:
+        """`keep_alive_s`: how long a connection may lie idle between exchanges that allow it; 0 keeps none."""
         self._options = options
+        self._sessions = Sessions(partial(self._session, kept=True), keep_alive_s) if keep_alive_s > 0 else None
 
     def send(
         self,
@@ -97,20 +101,48 @@ class Http:
         query: Mapping[str, str] | None = None,
         timeout_s: float | None = None,
         into: Callable[[bytes], object] | None = None,
+        use: Use = Use.FRESH,
     ) -> Reply:
-        """One exchange on its own connection; redirects are not followed.
+        """One exchange; redirects are not followed.
 
         Args:   into: gets the answer's body piece by piece as it comes; the reply's own content is empty then.
+                use: its own connection, or a kept one.
         Raises: NotSent, AnswerLost.
         """
-        limit = timeout_s or self._options.timeout_s
+        request = partial(
+            self._exchange, timeout_s or self._options.timeout_s, into, method=method, url=url, data=content,
+            headers=dict(headers or {}), auth=auth, files=parts, params=query,
+        )  # fmt: skip
+        if self._sessions is None or use is Use.FRESH:
+            with self._session() as session:
+                return request(session)
+        return self._over_kept(self._sessions, request, again=use is Use.QUESTION and into is None)
+
+    def close(self) -> None:
+        """Close idle connections; it may be used again."""
+        if self._sessions is not None:
+            self._sessions.close()
+
+    def _over_kept(self, sessions: Sessions, request: Callable[[requests.Session], Reply], *, again: bool) -> Reply:
+        held = sessions.take()
+        try:
+            reply = request(held.session)
+        except ExchangeFailed as error:
+            held.session.close()
+            if held.exchanges == 0 or not again or error.code != AnswerLost.code:
+                raise
+            held = sessions.new()  # the kept one had died; a question may be asked again, once
+            reply = request(held.session)
+        sessions.give_back(held)
+        return reply
+
+    def _exchange(
+        self, limit: float, into: Callable[[bytes], object] | None, session: requests.Session, **request: Any
+    ) -> Reply:
         exchange = _Exchange()
         try:
-            with self._session() as session, exchange.deadline(limit):
-                response = session.request(
-                    method, url, data=content, headers=dict(headers or {}), auth=auth, files=parts, params=query,
-                    timeout=limit, allow_redirects=False, stream=True,
-                )  # fmt: skip
+            with exchange.deadline(limit):
+                response = session.request(timeout=limit, allow_redirects=False, stream=True, **request)
                 body = bytearray()
                 self._read(response, into or body.extend)
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
@@ -119,7 +151,7 @@ class Http:
             raise exchange.failure(TimeoutError("deadline"))
         return Reply(response.status_code, response.headers, bytes(body))
 
-    def _session(self) -> requests.Session:
+    def _session(self, *, kept: bool = False) -> requests.Session:
         options = self._options
         session = requests.Session()
         session.trust_env = False
@@ -132,7 +164,8 @@ class Http:
         if options.user is not None:
             password = options.password.get_secret_value() if options.password else ""
             session.auth = HTTPBasicAuth(options.user.encode(), password.encode())  # as text it would go out as latin-1
-        session.headers.update({"User-Agent": "brama", "Connection": "close", **options.headers})
+        connection = "keep-alive" if kept else "close"
+        session.headers.update({"User-Agent": "brama", "Connection": connection, **options.headers})
         session.mount("http://", _WatchedAdapter())
         session.mount("https://", _WatchedAdapter())
         return session
@@ -215,14 +248,18 @@ _CURRENT: ContextVar[_Exchange | None] = ContextVar("exchange", default=None)
 class _Watched:
     """Mixed into urllib3's connections: tells the current exchange when it connects and when it sends.
 
-    Inside `connect` a proxy's CONNECT is sent through `send` too; that is not the request yet, and `socket` of the
-    exchange is still unset then.
+    Inside `connect` a proxy's CONNECT is sent through `send` too; that is not the request yet.
     """
 
     sock: Any
+    _connecting = False
 
     def connect(self) -> None:
-        super().connect()  # type: ignore[misc]
+        self._connecting = True
+        try:
+            super().connect()  # type: ignore[misc]
+        finally:
+            self._connecting = False
         exchange = _CURRENT.get()
         if exchange is not None:
             exchange.socket = self.sock
@@ -231,7 +268,8 @@ class _Watched:
         if self.sock is None:
             self.connect()
         exchange = _CURRENT.get()
-        if exchange is not None and exchange.socket is not None:
+        if exchange is not None and not self._connecting:
+            exchange.socket = self.sock  # a kept connection was made by an earlier exchange
             exchange.sent = True
         super().send(data)  # type: ignore[misc]
 

@@ -57,7 +57,10 @@ def endpoint(config: Config, address: str) -> Endpoint:
     )
     return Endpoint(
         address=address,
-        http=Http(HttpOptions(timeout_s=settings.timeout_s, max_answer_bytes=256 * 1024 * 1024)),
+        http=Http(
+            HttpOptions(timeout_s=settings.timeout_s, max_answer_bytes=256 * 1024 * 1024),
+            keep_alive_s=settings.keep_alive_s,
+        ),
         signer=_signer(config),
         check=trust.check if trust else None,
         signed_faults=settings.signed_faults,

@@ -16,6 +16,7 @@ from lxml import etree
 
 from connectors import mtom
 from connectors.http import AnswerLost, NotSent, Reply
+from connectors.kept import Use
 from gateway import resources
 from schemas.errors import BramaError, EnvelopeUnreadable, ServiceRefused, ServiceUnreachable, ServiceUnsettled
 from schemas.xmldoc import SOAP11, Limits, qname
@@ -24,6 +25,14 @@ from . import soap
 from .wsse import MessageSigner
 
 UNDERSTOOD = frozenset({soap.WSSE})
+CONNECTIONS = {  # which operations may go over a kept connection; every other one has an effect and gets its own
+    "oczekujaceDokumenty": Use.QUESTION,
+    "pobierzNastepny": Use.QUESTION,
+    "potwierdzOdebranie": Use.KEPT,  # never said twice: the head of the queue shows whether it was heard
+    "zawartoscSkladu": Use.QUESTION,
+    "pobierzDokument": Use.QUESTION,
+    "verifySignedDocument": Use.QUESTION,
+}
 Values = Mapping[str, Any] | etree._Element
 
 
@@ -38,6 +47,7 @@ class Exchange(Protocol):
         content: bytes,
         headers: dict[str, str],
         into: Callable[[bytes], object] | None = None,
+        use: Use = Use.FRESH,
     ) -> Reply:
         """`into` gets the answer's body as it comes. Raises NotSent, AnswerLost."""
         ...
@@ -81,7 +91,7 @@ class ServiceClient:
                  for a call with an effect that is unsettled too.
         """
         message, action = self._message(operation, values, headers or {})
-        reply = self._exchanged(message, action)
+        reply = self._exchanged(message, action, use=CONNECTIONS.get(operation, Use.FRESH))
         try:
             raw = mtom.whole(reply.content, reply.headers.get("Content-Type", ""))
             answer = soap.parse(raw, Limits(size_bytes=self._endpoint.answer_limit_bytes), UNDERSTOOD)
@@ -126,10 +136,14 @@ class ServiceClient:
         action = self._client.service._binding.get(operation).soapaction
         return etree.tostring(envelope, xml_declaration=True, encoding="UTF-8"), str(action)
 
-    def _exchanged(self, message: bytes, action: str, into: Callable[[bytes], object] | None = None) -> Reply:
+    def _exchanged(
+        self, message: bytes, action: str, into: Callable[[bytes], object] | None = None, use: Use = Use.FRESH
+    ) -> Reply:
         headers = {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": f'"{action}"'}
         try:
-            return self._endpoint.http.send("POST", self._endpoint.address, content=message, headers=headers, into=into)
+            return self._endpoint.http.send(
+                "POST", self._endpoint.address, content=message, headers=headers, into=into, use=use
+            )
         except NotSent as error:
             raise ServiceUnreachable(service=self.name, reason=error.facts.get("reason", "")) from error
         except AnswerLost as error:

@@ -17,10 +17,12 @@ _OPENER = build_opener(ProxyHandler({}))
 class Office:
     """A simulated office in its own process. It ends with us, however we end; its ports survive a restart."""
 
-    def __init__(self, name: str, state: Path, *arguments: str) -> None:
+    def __init__(self, name: str, state: Path, *arguments: str, address: str = "127.0.0.1") -> None:
+        """`address`: where its service listens; an office on the loopback is asked for none."""
         self.name = name
+        self.address = address
         self.state = state
-        self._arguments = arguments
+        self._arguments = arguments if address == "127.0.0.1" else (*arguments, "--address", address)
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
         self.control_port = 0
@@ -28,7 +30,7 @@ class Office:
     @property
     def url(self) -> str:
         """Where its service is, without a path."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.address}:{self.port}"
 
     def __enter__(self) -> Self:
         self.start()
@@ -92,6 +94,14 @@ class Office:
         """Everything it got, oldest first, or only one kind."""
         effects = cast("list[dict[str, Any]]", self._call("GET", "/control/effects"))
         return [effect for effect in effects if what in (None, effect["what"])]
+
+    def connections(self) -> int:
+        """How many connections its service has accepted since it was opened."""
+        return cast("int", self._call("GET", "/control/connections"))
+
+    def calls(self) -> list[dict[str, Any]]:
+        """Every request to store something, also those it refused or dropped: `at` (epoch), `ids` (UUIDs in it)."""
+        return cast("list[dict[str, Any]]", self._call("GET", "/control/calls"))
 
     def _call(self, method: str, path: str, order: dict[str, Any] | None = None) -> Any:
         body = None if order is None else json.dumps(order).encode()

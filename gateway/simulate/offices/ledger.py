@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
+
+_UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Ledger:
@@ -15,6 +19,7 @@ class Ledger:
     def __init__(self, state: Path) -> None:
         state.mkdir(parents=True, exist_ok=True)
         self._file = state / "effects.jsonl"
+        self._calls = state / "calls.jsonl"
         self._lock = threading.RLock()
         lines = self._file.read_text("utf-8").splitlines() if self._file.exists() else []
         self._effects: list[dict[str, Any]] = [json.loads(line) for line in lines]
@@ -27,6 +32,18 @@ class Ledger:
                 file.write(json.dumps(effect, ensure_ascii=False) + "\n")
             self._effects.append(effect)
             return effect
+
+    def called(self, text: str) -> None:
+        """Note that storing something was asked for, whatever becomes of it: when, and every UUID in the request."""
+        call = {"at": time.time(), "ids": sorted(set(_UUID.findall(text)))}
+        with self._lock, self._calls.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(call) + "\n")
+
+    def calls(self) -> list[dict[str, Any]]:
+        """Every request to store something, oldest first."""
+        with self._lock:
+            lines = self._calls.read_text("utf-8").splitlines() if self._calls.exists() else []
+        return [json.loads(line) for line in lines]
 
     def find(self, what: str, **wanted: Any) -> dict[str, Any] | None:
         """The first effect of this kind with these values."""
@@ -53,3 +70,4 @@ class Ledger:
         with self._lock:
             self._effects.clear()
             self._file.unlink(missing_ok=True)
+            self._calls.unlink(missing_ok=True)

@@ -4,6 +4,8 @@ POST /control        {"mode": "...", "times": 1, "match": "regex", "seconds": 3,
 POST /control/reset  forget orders and effects
 GET  /control/count  {"keys": {key: n}, "doubled": [...]}
 GET  /control/effects
+GET  /control/connections  how many the service has accepted
+GET  /control/calls  every request to store something: [{"at": seconds of the epoch, "ids": [UUIDs in it]}]
 """
 
 from __future__ import annotations
@@ -78,20 +80,28 @@ class Controlled(Protocol):
 class Desk:
     """One office at work: its service listener (which may go down), its faults, its book."""
 
-    def __init__(self, make: Callable[[Ledger], Office], port: int, state: Path) -> None:
+    def __init__(self, make: Callable[[Ledger], Office], port: int, state: Path, address: str = "127.0.0.1") -> None:
+        self.address = address
         self.ledger = Ledger(state)
         self.faults = Faults()
         self.office = make(self.ledger)
         self.port = port
         self._server: _Server | None = None
         self._lock = threading.Lock()
+        self.keep_alive_s: float | None = None
+
+    @property
+    def connections(self) -> int:
+        """How many its service has accepted since it was opened."""
+        return self._server.connections if self._server else 0
 
     def open(self) -> int:
         """Listen; the same port again after `close`."""
         with self._lock:
             if self._server is None:
-                self._server = _Server(("127.0.0.1", self.port), _ServiceHandler, self)
+                self._server = _Server((self.address, self.port), _ServiceHandler, self)
                 self.port = self._server.server_address[1]
+                self._server.keep_alive_s = self.keep_alive_s
                 threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         return self.port
 
@@ -122,6 +132,8 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler], desk: Any) -> None:
         self.desk = desk
+        self.connections = 0  # accepted so far
+        self.keep_alive_s: float | None = None  # None: each answer ends its connection
         super().__init__(address, handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -133,6 +145,12 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Server
+
+    def setup(self) -> None:
+        """Note the connection; one that lies idle too long is closed."""
+        super().setup()
+        self.connection.settimeout(self.server.keep_alive_s)
+        self.server.connections += 1
 
     def log_message(self, format: str, *args: Any) -> None:
         """Silent."""
@@ -147,10 +165,11 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {"Content-Type": response.content_type, **response.headers}.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(response.body)))
-        self.send_header("Connection", "close")
+        if self.server.keep_alive_s is None:
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(response.body)
-        self.close_connection = True
+        self.close_connection = self.close_connection or self.server.keep_alive_s is None
 
     def do_GET(self) -> None:
         """GET."""
@@ -177,6 +196,10 @@ class _ControlHandler(_Handler):
                     answer: Any = desk.ledger.counts()
                 case ("GET", "/control/effects"):
                     answer = desk.ledger.all()
+                case ("GET", "/control/connections"):
+                    answer = desk.connections
+                case ("GET", "/control/calls"):
+                    answer = desk.ledger.calls()
                 case ("POST", "/control/reset"):
                     desk.tell({"mode": "up"})
                     desk.ledger.clear()
@@ -198,7 +221,10 @@ class _ServiceHandler(_Handler):
         desk, request = self.server.desk, self._read()
         line = f"{request.method} {request.path} {request.headers.get('soapaction', '')} "
         text = line + request.body[:200_000].decode("utf-8", "replace")
-        fault = desk.faults.next(text, desk.office.is_effect(request))
+        is_effect = desk.office.is_effect(request)
+        if is_effect:
+            desk.ledger.called(text)
+        fault = desk.faults.next(text, is_effect)
         if fault is None:
             self._write(desk.office.answer(request))
         elif fault.mode in ("refuse", "error_in_success"):
@@ -277,13 +303,16 @@ def run(
     """Read `--port`, `--control-port`, `--port-file`, `--state`; start, say where, serve until stdin ends."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--address", default="127.0.0.1", help="of the service; the control port stays on loopback")
+    parser.add_argument("--keep-alive", type=float, help="seconds until it closes an idle connection; none: at once")
     parser.add_argument("--control-port", type=int, default=0)
     parser.add_argument("--port-file", type=Path, required=True)
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--with-parent", action="store_true", help="end when stdin ends")
     add(parser)
     options = parser.parse_args()
-    desk = Desk(lambda ledger: make(ledger, options), options.port, options.state)
+    desk = Desk(lambda ledger: make(ledger, options), options.port, options.state, options.address)
+    desk.keep_alive_s = options.keep_alive
     control = control_server(desk, options.control_port)
     announce(options.port_file, {"port": desk.open(), "control": control.server_address[1]})
     if options.with_parent:
