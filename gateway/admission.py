@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, RowMapping
@@ -21,14 +22,21 @@ def circuit_of(known: OfficeRow) -> limits.Circuit:
     return limits.Circuit(known.failures, known.open_until, known.probe_until)
 
 
-def not_before(transaction: Connection, known: OfficeRow, office: Office, lease_s: float) -> datetime | None:
-    """Ask circuit breaker, rate and concurrency of the office; the time to look again, or None: go on.
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Leave to call an office. `before`: its locked row as it was, where a token was taken or a probe begun."""
+
+    before: OfficeRow | None = None
+
+
+def ask(transaction: Connection, known: OfficeRow, office: Office, lease_s: float) -> Admission | datetime:
+    """Ask circuit breaker, rate and concurrency of the office: leave to call it, or the time to look again.
 
     The row is locked only where there is something to decide: most offices have no limits and no failures.
     """
     circuit = circuit_of(known)
     if circuit.open_until is None and office.rate_per_s is None and office.max_concurrent is None:
-        return None
+        return Admission()
     known = offices.locked(transaction, known.tenant, known.connector)
     named = (known.tenant, known.connector)
     answer = limits.may_call(circuit_of(known), known.now, lease_s)
@@ -43,16 +51,20 @@ def not_before(transaction: Connection, known: OfficeRow, office: Office, lease_
         offices.save(transaction, *named, tokens=left, tokens_at=known.now)
     if answer.circuit is not None:
         offices.save(transaction, *named, probe_until=answer.circuit.probe_until)
-    return None
+    return Admission(known)
 
 
-def give_back(transaction: Connection, known: OfficeRow) -> None:
-    """Nobody calls after all: a probe that was begun for this delivery may be begun by another one at once.
+def give_back(transaction: Connection, admission: Admission) -> None:
+    """Nobody calls after all: token and probe are as they were. In the transaction that took them, under its lock.
 
-    A doubled wake-up comes this way; without it the office would be left alone for a whole lease.
+    A doubled wake-up comes this way; without it the office would lose a token, or be left alone for a whole lease.
     """
-    if known.open_until is not None:
-        offices.save(transaction, known.tenant, known.connector, probe_until=None)
+    before = admission.before
+    if before is not None:
+        offices.save(
+            transaction, before.tenant, before.connector,
+            tokens=before.tokens, tokens_at=before.tokens_at, probe_until=before.probe_until,
+        )  # fmt: skip
 
 
 def remember(

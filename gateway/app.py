@@ -45,11 +45,15 @@ REHEARSAL = "rehearsal"
 
 
 @contextmanager
-def open_tools(config: Config, *, migrating: bool | None = None) -> Iterator[Tools]:
-    """Everything a process needs, closed when the block ends.
+def open_tools(
+    config: Config, *, migrating: bool | None = None, patiently: Callable[[Callable[[], None]], None] | None = None
+) -> Iterator[Tools]:
+    """Everything a process needs, closed when the block ends. What is wrong in the files is said before the database
+    is asked for anything.
 
     Args:    migrating: bring the database to our schema first; by default everywhere but in production, where a person
              does it and this only checks.
+             patiently: runs what needs the database, as often as it sees fit; without it once.
     Raises:  ConfigError: with every problem found; StoreUnavailable.
     """
     with open_store(config) as store:

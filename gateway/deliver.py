@@ -97,15 +97,17 @@ def _claim(delivery_id: UUID, tools: Tools) -> _Try | None:
             return None
         office = _office(known.tenant, known.connector, tools)
         lease_s = tools.config.gateway.worker.lease_s
+        leave = admission.Admission()
         if isinstance(office, Office):
             if office.connector.capabilities.fetched:
                 _leave_for_fetch(transaction, delivery_id)
                 return None
             lease_s = max(lease_s, office.longest_s + _MARGIN_S)
-            until = admission.not_before(transaction, known, office, lease_s)
-            if until is not None:
-                deliveries.postpone(transaction, delivery_id, until)
+            answer = admission.ask(transaction, known, office, lease_s)
+            if isinstance(answer, datetime):
+                deliveries.postpone(transaction, delivery_id, answer)
                 return None
+            leave = answer
         claim = attempts.claim(
             transaction,
             delivery_id,
@@ -115,7 +117,7 @@ def _claim(delivery_id: UUID, tools: Tools) -> _Try | None:
             **_doubt(office),
         )
         if claim is None:
-            admission.give_back(transaction, known)
+            admission.give_back(transaction, leave)
             return None
         lease = Lease(tools.store, delivery_id, claim.fence, lease_s, asked_at)
         circuit = admission.circuit_of(known)
@@ -238,11 +240,7 @@ def _store(trial: _Try, result: _Result, took_ms: int, tools: Tools) -> None:
     with tools.store.begin() as transaction:
         row = attempts.still_held(transaction, delivery.id, claim.fence)
         if row is None:
-            events.append(
-                transaction, delivery.submission_id, "late_outcome_refused",
-                delivery=str(delivery.id), fence=claim.fence, outcome=word,
-            )  # fmt: skip
-            log.warning("late_outcome_refused", delivery=str(delivery.id), fence=claim.fence, outcome=word)
+            _too_late(transaction, claim, outcome)
             return
         follows = _follows(row, result, tools)
         attempts.finish(
@@ -260,6 +258,19 @@ def _store(trial: _Try, result: _Result, took_ms: int, tools: Tools) -> None:
         code=getattr(outcome, "code", None),
         took_ms=took_ms,
     )
+
+
+def _too_late(transaction: Connection, claim: Claim, outcome: Outcome) -> None:
+    """Not ours any more: somebody else decides, and what we saw is kept as an event.
+
+    Unless it was us: the first commit succeeded and only its answer was lost.
+    """
+    delivery, word = claim.delivery, outcome_word(outcome)
+    if attempts.ended_as(transaction, delivery.id, claim.fence) == (word, getattr(outcome, "code", None)):
+        return
+    facts: dict[str, Any] = {"delivery": str(delivery.id), "fence": claim.fence, "outcome": word}
+    events.append(transaction, delivery.submission_id, "late_outcome_refused", **facts)
+    log.warning("late_outcome_refused", **facts)
 
 
 def _follows(row: RowMapping, result: _Result, tools: Tools) -> retry.Next:

@@ -1,6 +1,7 @@
 """A worker: takes wake-ups from the queue, and beats the sweeps. Run any number, on any number of machines.
 
-It survives the database going away: whatever breaks is logged, and everything is opened anew until it works again.
+It survives the database going away: whatever breaks is logged, and everything is opened anew until it works again. What
+may break then is known (`_OUTAGES`, warnings); anything else is our bug and is logged as one.
 """
 
 from __future__ import annotations
@@ -8,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import structlog
 from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import ProcrastinateException
@@ -20,6 +23,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from gateway import flow, sweep
 from gateway.store import jobs
+from gateway.store.database import LIVELY, SESSION
 from gateway.tools import Tools
 from schemas.errors import StoreUnavailable
 
@@ -28,6 +32,11 @@ log = structlog.get_logger()
 TICK_S = 0.5
 STALLED_AFTER_S = 30.0  # a worker without a heartbeat for this long is dead; its jobs are woken again
 _BACK_OFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+_STEADY_S = 30.0  # a life of the queue this long is no failed attempt to open it
+_OUTAGES = (
+    StoreUnavailable, ProcrastinateException, psycopg.OperationalError, psycopg.InterfaceError, ConnectionError,
+    TimeoutError,
+)  # fmt: skip
 
 
 def run_worker(tools: Tools, stop: threading.Event) -> None:
@@ -39,22 +48,34 @@ def run_worker(tools: Tools, stop: threading.Event) -> None:
 
 
 async def _until_stopped(tools: Tools, stop: threading.Event) -> None:
-    failures = 0
-    beat = asyncio.create_task(_beat(tools, stop))
+    beats = [
+        asyncio.create_task(_beat(sweep.tick, TICK_S, tools, stop)),
+        asyncio.create_task(_beat(sweep.sweep, tools.config.gateway.worker.sweep_s, tools, stop)),
+    ]
     log.info("worker_started", worker=tools.worker)
     try:
-        while not stop.is_set():
-            try:
-                await _take_jobs(tools, stop)
-                failures = 0
-            except Exception as error:  # noqa: BLE001 - the one broad catch of this loop: log, wait, open anew
-                log.warning("queue_lost", error=type(error).__name__)
-            if not stop.is_set():
-                await asyncio.sleep(_BACK_OFF_S[min(failures, len(_BACK_OFF_S) - 1)])
-                failures += 1
+        await _keep_taking(tools, stop)
     finally:
-        await beat
+        await asyncio.gather(*beats)
         log.info("worker_stopped", worker=tools.worker)
+
+
+async def _keep_taking(tools: Tools, stop: threading.Event) -> None:
+    """Life after life of the queue, with longer and longer waits while it does not open."""
+    failures = 0
+    while not stop.is_set():
+        opened = time.monotonic()
+        try:
+            await _take_jobs(tools, stop)
+        except _OUTAGES as error:
+            log.warning("queue_lost", error=type(error).__name__)
+        except Exception:  # the one broad catch of this loop: our bug, and still everything is opened anew
+            log.exception("queue_lost")
+        if time.monotonic() - opened > _STEADY_S:
+            failures = 0
+        if not stop.is_set():
+            await asyncio.sleep(_BACK_OFF_S[min(failures, len(_BACK_OFF_S) - 1)])
+            failures += 1
 
 
 async def _take_jobs(tools: Tools, stop: threading.Event) -> None:
@@ -90,7 +111,7 @@ def _app(tools: Tools) -> App:
     connector = PsycopgConnector(
         pool_factory=_pool,
         conninfo=tools.store.dsn,
-        kwargs={"options": "-c synchronous_commit=off", "connect_timeout": 5, "application_name": tools.worker[:63]},
+        kwargs={**LIVELY, "options": f"{SESSION} -c synchronous_commit=off", "application_name": tools.worker[:63]},
         min_size=1,
         max_size=4,
         timeout=10,
@@ -108,6 +129,10 @@ def _app(tools: Tools) -> App:
     @app.task(name=jobs.ANSWER, queue=jobs.QUEUE)
     def answer(id: str) -> None:
         _guarded(flow.answer, UUID(id), tools)
+
+    @app.task(name=jobs.FETCH, queue=jobs.QUEUE)
+    def fetch(id: str) -> None:
+        _guarded(flow.fetch, UUID(id), tools)
 
     @app.task(name=jobs.SEND, queue=jobs.QUEUE)
     def send(id: str) -> None:
@@ -131,22 +156,30 @@ def _guarded(step: Callable[[UUID, Tools], None], subject: UUID, tools: Tools) -
         log.exception("step_escaped", subject=str(subject))
 
 
-async def _beat(tools: Tools, stop: threading.Event) -> None:
-    """Tick often, sweep now and then; each failure is logged once per outage."""
-    loop = asyncio.get_running_loop()
-    next_sweep, lost = 0.0, False
+async def _beat(work: Callable[[Tools], int], every_s: float, tools: Tools, stop: threading.Event) -> None:
+    """Do it now and then, each beat in a task of its own: a long sweep must not keep lost leases from being noticed.
+
+    An outage is logged once, a bug of ours each time.
+    """
+    lost = False
     while not stop.is_set():
         try:
-            await asyncio.to_thread(sweep.tick, tools)
-            if loop.time() >= next_sweep:
-                await asyncio.to_thread(sweep.sweep, tools)
-                next_sweep = loop.time() + tools.config.gateway.worker.sweep_s
+            await asyncio.to_thread(work, tools)
             lost = False
-        except Exception as error:  # noqa: BLE001 - the sweep must outlive everything it meets
+        except _OUTAGES as error:
             if not lost:
-                log.warning("sweep_failed", error=type(error).__name__)
+                log.warning("sweep_failed", what=work.__name__, error=type(error).__name__)
             lost = True
-        await asyncio.to_thread(stop.wait, TICK_S)
+        except Exception:
+            log.exception("sweep_failed", what=work.__name__)
+        await _pause(every_s, stop)
+
+
+async def _pause(seconds: float, stop: threading.Event) -> None:
+    """Sleep, but not past the end; polled, because a thread that waits for the event is one fewer for work."""
+    end = time.monotonic() + seconds
+    while not stop.is_set() and time.monotonic() < end:
+        await asyncio.sleep(min(0.1, seconds))
 
 
 async def _retry_stalled(app: App) -> None:

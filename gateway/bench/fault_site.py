@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
 
+from gateway.bench.fault_books import Seen
 from gateway.config import Config, TenantConfig, load
 from gateway.simulate.offices import staging
 from gateway.simulate.offices.client import Office
 from gateway.simulate.pki import UPO_PASSWORD, Pki
 
-SECONDS_OF_ALL = 20.0  # trouble goes on for at most this long after the last document
 TENANTS = 13
+LEASE_S = 4.0
 
 _GATEWAY = """\
 environment = "test"
@@ -26,7 +28,7 @@ key = "pki/upo-seal.p12"
 password = "file:seal-password"
 [worker]
 concurrency = 6
-lease_s = 4.0
+lease_s = {lease_s}
 sweep_s = 2.0
 retry_s = [0.2, 0.5, 1.0, 2.0]
 breaker_after = 8
@@ -105,8 +107,8 @@ class Site:
         """Those that can be told to misbehave."""
         return (self.ezd, self.blind)
 
-    def arrivals(self) -> list[tuple[str, float]]:
-        """(key, a number that grows with time at its office) of every record that arrived anywhere."""
+    def seen(self) -> Seen:
+        """What arrived anywhere, and every request to the offices that keep a list of them."""
         found = [
             (str(effect["key"]), float(effect["number"]))
             for office in self.offices
@@ -116,22 +118,34 @@ class Site:
         found += [(str(row["brama_key"]), float(row["at"])) for row in rows]
         taken = self.reader.state / "taken"
         found += [(json.loads(file.read_bytes())["key"], file.stat().st_mtime) for file in taken.glob("*.json")]
-        return found
+        calls = [(key, float(call["at"])) for office in self.offices for call in office.calls() for key in call["ids"]]
+        return Seen(found, calls)
+
+    def config_for(self, name: str, database_url: str) -> Path:
+        """The same configuration for a host that reaches the database elsewhere."""
+        ours = self.config.folder
+        copy = ours.with_name(f"config-{name}")
+        shutil.copytree(ours, copy)
+        (copy / "gateway.toml").write_text(_GATEWAY.format(address=database_url, lease_s=LEASE_S), "utf-8")
+        return copy
 
 
-def build(folder: Path, address: str, pki: Pki, stack: ExitStack) -> Site:
-    """Start the offices and write a configuration for all of it; the offices end with the stack."""
+def build(folder: Path, address: str, staging_address: str, pki: Pki, office_address: str, stack: ExitStack) -> Site:
+    """Start the offices and write a configuration for all of it; the offices end with the stack.
+
+    Args: address, staging_address: one PostgreSQL, as the gateway and as the office with a staging table reach it.
+    """
     config = folder / "config"
     (config / "tenants").mkdir(parents=True)
     pki.save(config / "pki")
     (config / "seal-password").write_text(UPO_PASSWORD, "utf-8")
-    (config / "gateway.toml").write_text(_GATEWAY.format(address=address), "utf-8")
-    staging_url = _staging(address)
+    (config / "gateway.toml").write_text(_GATEWAY.format(address=address, lease_s=LEASE_S), "utf-8")
+    staging_url = _staging(staging_address)
     (config / "staging-url").write_text(staging_url, "utf-8")
     root = folder / "drop"
     root.mkdir()
-    ezd = stack.enter_context(Office("ezd", folder / "ezd"))
-    blind = stack.enter_context(Office("ezd", folder / "blind"))
+    ezd = stack.enter_context(Office("ezd", folder / "ezd", address=office_address))
+    blind = stack.enter_context(Office("ezd", folder / "blind", address=office_address))
     reader = stack.enter_context(Office("folder", folder / "reader", "--root", str(root)))
     kinds = (_SOAP.format(url=ezd.url) + _FIND, _SQL, _FOLDER.format(root=root), _SOAP.format(url=blind.url))
     for number in range(TENANTS):

@@ -1,95 +1,102 @@
-"""The fault run: offices misbehave in every way, workers and the database are killed, and then the books are checked.
+"""The fault run: offices misbehave, workers and the database are killed, hosts are cut off; then the books.
 
 accept N really signed documents for thirteen gminas, while workers deliver them
-meanwhile: SIGKILL to a random worker, crash of PostgreSQL, orders to the offices (hang up, refuse, go down, …)
-then: everybody behaves, the work comes to rest, and what the offices got is compared with what we believe
+meanwhile: SIGKILL to a random worker, crash of PostgreSQL, every wake-up lost, orders to the offices (hang up, refuse,
+           go down, …); with several hosts: one is cut off until its leases have ended, and joined again
+then: everybody behaves, the work comes to rest, and what the offices saw is compared with what we believe
 """
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
-from collections import Counter
+from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
-from itertools import pairwise
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
-
 from gateway import flow, operations
 from gateway.app import make_tools
-from gateway.bench import fault_site
-from gateway.bench.fault_site import SECONDS_OF_ALL, Site
+from gateway.bench import fault_books, fault_network, fault_site
+from gateway.bench.fault_books import Books
+from gateway.bench.fault_hosts import Separation, Worker, place
+from gateway.bench.fault_trouble import Pace, Separated, Trouble
 from gateway.simulate import documents
 from gateway.simulate.citizens import person, sign_trusted_profile
 from gateway.simulate.pki import Pki
-from gateway.store import tables as t
 from gateway.store.database import Store
-from gateway.store.embedded import EmbeddedServer
 from gateway.store.schema import migrate
-from gateway.tools import Tools
 from schemas.errors import StoreUnavailable
 from schemas.submission import Channel, Envelope, SenderBlock
 
 Progress = Callable[[str, int, int], None]
-
-_ORDERS = (
-    "hang_up_before_storing", "hang_up_after_storing", "refuse", "error_in_success", "slow", "garbage", "truncate",
-    "unavailable", "error_page", "unauthorized", "drip",
-)  # fmt: skip
+__all__ = ["FaultReport", "Pace", "run", "separation"]
 
 
 @dataclass(frozen=True, slots=True)
 class FaultReport:
-    """The books after the run. `ok`: nothing lost, nothing doubled, nothing out of order, and the work came to rest."""
+    """The books after the run, and what was done to get there."""
 
-    accepted: int
-    delivered: int
-    lost: int
-    doubled: int
-    out_of_order: int
-    waiting_for_person: int
-    waiting_without_reason: int
+    books: Books
     unfinished: int
     kills: int
     database_crashes: int
+    wake_ups_lost: int  # how often all of them
+    hosts: int = 1
+    separated_by: Separation | None = None
+    cuts: tuple[Separated, ...] = ()
     orders: dict[str, int] = field(default_factory=dict)
     took_s: float = 0.0
+    kept: Path | None = None  # logs, where the books do not balance
 
     @property
     def ok(self) -> bool:
         """Exit code 0."""
-        return not (self.lost or self.doubled or self.out_of_order or self.unfinished or self.waiting_without_reason)
+        return self.books.balanced and not self.unfinished and all(cut.fine for cut in self.cuts)
 
     def to_json(self) -> dict[str, Any]:
-        """The contract of `faults --json`."""
-        return {**asdict(self), "ok": self.ok}
+        """The contract of `faults --json`: the books, and beside them what happened."""
+        return {
+            **asdict(self.books),
+            "unfinished": self.unfinished, "kills": self.kills, "database_crashes": self.database_crashes,
+            "wake_ups_lost": self.wake_ups_lost, "hosts": self.hosts, "separated_by": self.separated_by,
+            "cuts": [cut.to_json() for cut in self.cuts], "orders": self.orders, "took_s": self.took_s,
+            "kept": str(self.kept) if self.kept else None, "ok": self.ok,
+        }  # fmt: skip
+
+
+def separation(wanted: Separation | None = None) -> Separation:
+    """How hosts can be kept apart on this machine: in network namespaces, else by proxies."""
+    return wanted or ("namespaces" if fault_network.possible() else "proxies")
 
 
 def run(
     cases: int = 2000,
     workers: int = 3,
     *,
+    hosts: int = 1,
+    separated_by: Separation | None = None,
     seed: int = 1,
-    kill_every_s: float = 2.0,
-    crash_every_s: float = 20.0,
+    pace: Pace | None = None,
     progress: Progress = lambda *_: None,
 ) -> FaultReport:
-    """One run in a folder of its own, on loopback only. Raises RuntimeError where a part does not start."""
+    """One run in a folder of its own. Nothing leaves the machine. Raises RuntimeError where a part does not start.
+
+    Args: workers: in all, dealt out to the hosts. separated_by: with several hosts; by default the best there is.
+    """
     folder = Path(tempfile.mkdtemp(prefix="brama-f-"))
+    apart = separation(separated_by) if hosts > 1 else None
+    report = None
     try:
         with ExitStack() as stack:
-            return _Run(folder, stack, cases, workers, seed, kill_every_s, crash_every_s, progress).run()
+            report = _Run(folder, stack, cases, workers, hosts, apart, seed, pace or Pace(), progress).run()
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder / "postgres" if report is not None and not report.ok else folder, ignore_errors=True)
+    return report
 
 
 class _Run:
@@ -99,60 +106,61 @@ class _Run:
         stack: ExitStack,
         cases: int,
         workers: int,
+        hosts: int,
+        apart: Separation | None,
         seed: int,
-        kill_every_s: float,
-        crash_every_s: float,
+        pace: Pace,
         progress: Progress,
     ) -> None:
-        self.luck = random.Random(seed)  # noqa: S311 - trouble, not secrets
-        self.cases, self.progress = cases, progress
-        self.kill_every_s, self.crash_every_s = kill_every_s, crash_every_s
-        self.server = EmbeddedServer(folder)
-        address = self.server.start()
-        stack.callback(self.server.stop)
+        self.folder, self.cases, self.apart, self.progress = folder, cases, apart, progress
+        where = place(folder, hosts, apart, stack)
+        address = where.server.start()
+        stack.callback(where.server.stop)
         self.pki = Pki.create()
-        self.site: Site = fault_site.build(folder, address, self.pki, stack)
+        self.site = fault_site.build(
+            folder, address, where.staging_address(address), self.pki, where.office_address, stack
+        )
         self.store = Store(address)
         stack.callback(self.store.close)
         migrate(self.store.engine)
-        self.tools: Tools = make_tools(self.site.config, self.store)
-        self.workers: list[subprocess.Popen[bytes]] = [self._worker() for _ in range(workers)]
-        stack.callback(self._stop_workers)
-        self.kills, self.crashes = 0, 0
-        self.orders: Counter[str] = Counter()
+        self.tools = make_tools(self.site.config, self.store)
+        self.hosts = where.hosts(self.site, address)
+        for number in range(workers):
+            host = self.hosts[number % len(self.hosts)]
+            host.workers.append(Worker(host, number))
+            stack.callback(host.workers[-1].stop)
+        luck = random.Random(seed)  # noqa: S311 - trouble, not secrets
+        self.trouble = Trouble(luck, pace, where.server, self.hosts, self.site.offices, self.store)
+        self.taken_in = 0
         self.accepted: list[str] = []
+        self.unanswered: deque[Envelope] = deque()
 
     def run(self) -> FaultReport:
         """Trouble while documents come in and for a while after; then peace, then the books."""
         started = time.monotonic()
-        self._take_in_under_fire()
-        self._more_trouble(seconds=min(SECONDS_OF_ALL, self.kill_every_s * 4))
-        self._peace()
+        cuts = self._planned_cuts()
+        while self._accept_next():
+            self.trouble.strike()
+            if cuts and self.taken_in >= cuts[0][0]:
+                self.trouble.separate(self.hosts[0], cuts.popleft()[1], self._accept_next)
+        self.trouble.strike_on()
+        self.trouble.peace()
         unfinished = self._rest(within_s=180 + self.cases / 5)
-        return self._books(unfinished, time.monotonic() - started)
+        return self._report(unfinished, time.monotonic() - started)
 
-    # --- trouble -----------------------------------------------------------------------------------------------------
+    def _planned_cuts(self) -> deque[tuple[int, str]]:
+        """After how many documents the first host is cut off, and how: each way once, evenly spread."""
+        ways: list[str] = list(self.hosts[0].cuts)
+        return deque((self.cases * place // (len(ways) + 1), how) for place, how in enumerate(ways, start=1))
 
-    def _take_in_under_fire(self) -> None:
-        next_kill, next_crash = self._in(self.kill_every_s), self._in(self.crash_every_s)
-        for number in range(self.cases):
-            self._accept(self._envelope(number))
-            self.progress("accepted", number + 1, self.cases)
-            if time.monotonic() > next_kill:
-                self._kill_one()
-                self._order()
-                next_kill = self._in(self.kill_every_s)
-            if time.monotonic() > next_crash:
-                self._crash_database()
-                next_crash = self._in(self.crash_every_s)
-
-    def _more_trouble(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            self._order()
-            self._kill_one()
-            time.sleep(self.kill_every_s)
-        self._crash_database()
+    def _accept_next(self) -> bool:
+        """Take in one more document; False when that was all."""
+        if self.taken_in == self.cases:
+            return False
+        self._accept(self._envelope(self.taken_in))
+        self.taken_in += 1
+        self.progress("accepted", self.taken_in, self.cases)
+        return True
 
     def _envelope(self, number: int) -> Envelope:
         """Four documents of each taxpayer: an original and corrections, so that there is an order to keep."""
@@ -166,122 +174,40 @@ class _Run:
         )  # fmt: skip
 
     def _accept(self, envelope: Envelope) -> None:
-        """As ePUAP does: what was not acknowledged is sent again."""
+        """As ePUAP does: what was not acknowledged is sent again, at once or later."""
         while True:
             try:
                 answer = flow.accept(envelope, self.tools)
             except StoreUnavailable:
                 time.sleep(0.1)
                 continue
+            except flow.StillDeciding:
+                self.unanswered.append(envelope)
+                return
             if answer.code == 1:
                 self.accepted.append(envelope.digest)
             return
-
-    def _kill_one(self) -> None:
-        victim = self.luck.choice(self.workers)
-        if victim.poll() is None:
-            victim.kill()
-            victim.wait(20)
-            self.kills += 1
-        self._supervise()
-
-    def _supervise(self) -> None:
-        """As systemd does: whoever ended, for whatever reason, is started again."""
-        for place, worker in enumerate(self.workers):
-            if worker.poll() is not None:
-                self.workers[place] = self._worker()
-
-    def _crash_database(self) -> None:
-        self.server.crash()
-        self.crashes += 1
-        time.sleep(self.luck.uniform(0.1, 1.5))
-        self.server.start()
-
-    def _order(self) -> None:
-        office = self.luck.choice(self.site.offices)
-        mode = self.luck.choice((*_ORDERS, "down", "up"))
-        more: dict[str, Any] = {} if mode in ("down", "up") else {"times": self.luck.randint(1, 3), "seconds": 2.5}
-        office.tell(mode, **more)
-        self.orders[mode] += 1
-
-    def _peace(self) -> None:
-        for office in self.site.offices:
-            office.tell("up")
-
-    # --- rest --------------------------------------------------------------------------------------------------------
 
     def _rest(self, within_s: float) -> int:
         """Wait until nothing is under way; what is left if it never comes to that."""
         end = time.monotonic() + within_s
         while True:
-            self._supervise()
+            self.trouble.supervise()
+            for _ in range(len(self.unanswered)):
+                self._accept(self.unanswered.popleft())
             books = operations.books(self.store)
-            left = books.undecided + books.unprocessed + books.in_progress
+            left = books.undecided + books.unprocessed + books.in_progress + len(self.unanswered)
             self.progress("delivered", books.delivered, self.cases)
             if left == 0 or time.monotonic() > end:
                 return left
             time.sleep(0.5)
 
-    # --- the books ---------------------------------------------------------------------------------------------------
-
-    def _books(self, unfinished: int, took_s: float) -> FaultReport:
-        arrived = self.site.arrivals()
-        counts = Counter(key for key, _ in arrived)
-        with self.store.begin() as transaction:
-            d = t.delivery.c
-            rows = transaction.execute(
-                select(d.key, d.state, d.order_key, d.sequence, d.last_code, d.parked, t.submission.c.sha256)
-                .join(t.submission, t.submission.c.id == d.submission_id)
-            ).all()  # fmt: skip
-            on_the_way = select(t.submission.c.sha256).where(t.submission.c.state.in_(("kept", "decided")))
-            known = {row.sha256 for row in rows} | set(transaction.execute(on_the_way).scalars())
-        missing = sum(1 for row in rows if row.state == "delivered" and not counts[row.key])
-        person_waits = [row for row in rows if row.state in ("refused", "unsettled", "given_up")]
-        return FaultReport(
-            accepted=len(self.accepted),
-            delivered=sum(row.state == "delivered" for row in rows),
-            lost=missing + sum(digest not in known for digest in self.accepted),
-            doubled=sum(count > 1 for count in counts.values()),
-            out_of_order=_out_of_order(rows, arrived),
-            waiting_for_person=len(person_waits) + sum(row.parked == "order" for row in rows),
-            waiting_without_reason=sum(row.last_code is None for row in person_waits),
-            unfinished=unfinished,
-            kills=self.kills,
-            database_crashes=self.crashes,
-            orders=dict(self.orders),
-            took_s=round(took_s, 1),
-        )
-
-    def _worker(self) -> subprocess.Popen[bytes]:
-        """`brama work` as a process of its own."""
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-        with (self.site.config.folder / "work.log").open("ab") as log:
-            return subprocess.Popen(  # noqa: S603 - our own program
-                [sys.executable, "-m", "gateway", "work", "--config", str(self.site.config.folder)],
-                stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment,
-            )  # fmt: skip
-
-    def _stop_workers(self) -> None:
-        for worker in self.workers:
-            worker.terminate()
-        for worker in self.workers:
-            try:
-                worker.wait(20)
-            except subprocess.TimeoutExpired:
-                worker.kill()
-                worker.wait(20)
-
-    def _in(self, seconds: float) -> float:
-        return time.monotonic() + self.luck.uniform(0.5, 1.5) * seconds
-
-
-def _out_of_order(rows: Any, arrived: list[tuple[str, float]]) -> int:
-    """Pairs of one order key whose first arrivals at the office are not in the order of keeping."""
-    first: dict[str, float] = {}
-    for key, moment in arrived:
-        first[key] = min(moment, first.get(key, moment))
-    chains: dict[str, list[tuple[int, float]]] = {}
-    for row in rows:
-        if row.order_key is not None and row.key in first:
-            chains.setdefault(row.order_key, []).append((row.sequence, first[row.key]))
-    return sum(later[1] < earlier[1] for chain in chains.values() for earlier, later in pairwise(sorted(chain)))
+    def _report(self, unfinished: int, took_s: float) -> FaultReport:
+        trouble = self.trouble
+        cuts = [cut.for_judge() for cut in trouble.cuts]
+        books = fault_books.judge(self.accepted, fault_books.read(self.store), self.site.seen(), cuts)
+        report = FaultReport(
+            books, unfinished, trouble.kills, trouble.crashes, trouble.truncations, len(self.hosts), self.apart,
+            tuple(trouble.cuts), dict(trouble.orders), round(took_s, 1),
+        )  # fmt: skip
+        return report if report.ok else replace(report, kept=self.folder)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.progress import Progress
@@ -11,6 +11,12 @@ from rich.text import Text
 
 from gateway.cli.documents import AsJson
 from gateway.cli.output import Exit, err, leave, out, say, show_json
+
+# figures of the fault run that must be 0
+WRONG = frozenset(
+    {"lost", "doubled", "out_of_order", "untrue", "resent_too_soon", "resent_blind", "sent_late", "held", "unfinished",
+     "waiting_without_reason"}
+)  # fmt: skip
 
 
 def bench(
@@ -54,6 +60,18 @@ def bench(
 def faults(
     cases: Annotated[int, typer.Option("--cases", min=1, help="Ile spraw.")] = 2000,
     workers: Annotated[int, typer.Option("--workers", min=1, max=16, help="Ile procesów roboczych.")] = 3,
+    hosts: Annotated[
+        int,
+        typer.Option("--hosts", min=1, max=8, help="Na ilu osobnych komputerach; jeden z nich traci łączność i wraca."),
+    ] = 1,
+    separate_by: Annotated[
+        Literal["namespaces", "proxies"] | None,
+        typer.Option(
+            "--separate-by",
+            metavar="JAK",
+            help="namespaces (osobne sieci; Linux, root) albo proxies; bez tego najlepsze, co się tu da.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="To samo ziarno daje te same zdarzenia.")] = 1,
     json_: AsJson = False,
 ) -> None:
@@ -66,7 +84,9 @@ def faults(
         task = bar.add_task("…", total=cases)
         report = run.run(
             cases,
-            workers,
+            max(workers, hosts),
+            hosts=hosts,
+            separated_by=separate_by,
             seed=seed,
             progress=lambda what, done, total: bar.update(task, description=what, completed=done, total=total),
         )
@@ -79,5 +99,5 @@ def _show(report: dict[str, Any], json_: bool) -> None:
         show_json(report)
         return
     for name, value in report.items():
-        bad = name in ("lost", "doubled", "out_of_order", "unfinished", "waiting_without_reason") and value
+        bad = name in WRONG and value
         out.print(Text(f"{name}: ", "cyan") + Text(str(value), "red" if bad else ""))

@@ -49,21 +49,36 @@ def work(
     until_quiet: Annotated[
         bool, typer.Option("--until-quiet", help="Zakończ, gdy nie ma już nic do zrobienia teraz.")
     ] = False,
+    wait: Annotated[
+        float | None,
+        typer.Option(
+            "--wait",
+            min=0,
+            help="Ile sekund czekać na bazę danych przy starcie; bez tego do skutku.",
+            metavar="SEKUNDY",
+        ),
+    ] = None,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Nie czekaj na bazę danych: to samo co --wait 0.")] = False,
     log_level: LogLevel = "INFO",
     log_console: Console = False,
 ) -> None:
     """Uruchom proces roboczy: tworzy sprawy i przekazuje je do systemów urzędów."""
     from gateway import app, worker
+    from gateway.store.waiting import Stopped, until_there
 
     loaded = _start(config, log_level, log_console)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with app.open_tools(loaded) as tools:
-        if until_quiet:
-            worker.work_until_quiet(tools)
-        else:
-            worker.run_worker(tools, stop)
+    within_s = 0.0 if no_wait or (until_quiet and wait is None) else wait
+    try:
+        with app.open_tools(loaded, patiently=lambda attempt: until_there(attempt, within_s, stop)) as tools:
+            if until_quiet:
+                worker.work_until_quiet(tools)
+            else:
+                worker.run_worker(tools, stop)
+    except Stopped:
+        return  # asked to end before there was anything to do
 
 
 def check(

@@ -192,6 +192,15 @@ def still_held(connection: Connection, delivery_id: UUID, fence: int) -> RowMapp
     return connection.execute(_STILL_HELD, {"id": delivery_id, "fence": fence}).mappings().first()
 
 
+def ended_as(connection: Connection, delivery_id: UUID, fence: int) -> tuple[str | None, str | None]:
+    """(outcome, code) stored for the attempt of this fencing number; nothing while it is open."""
+    a = t.attempt.c
+    found = connection.execute(
+        select(a.outcome, a.code).where(a.delivery_id == delivery_id, a.fence == fence)
+    ).first()  # fmt: skip
+    return (found.outcome, found.code) if found else (None, None)
+
+
 def finish(connection: Connection, row: RowMapping, state: DeliveryState, said: Said, values: dict[str, Any]) -> None:
     """How an attempt left its delivery, the finished attempt and the event, in one statement.
 

@@ -87,6 +87,11 @@ class EmbeddedServer:
             _forget(self.data)
             self._running = None
 
+    @property
+    def programs(self) -> Path:
+        """Folder of the server's programs; while it runs."""
+        return Path(self._running.bin_path)
+
     def crash(self) -> None:
         """End it without a goodbye to anybody, as a power cut would; the next start recovers."""
         process = self._running.get_postmaster_info().process

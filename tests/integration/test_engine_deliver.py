@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from connectors.base import Capabilities, LookUpFailed, Options
 from connectors.rehearsal import Behaviour
@@ -337,6 +339,39 @@ def test_a_late_workers_result_is_refused_and_noted(gateway: Gateway) -> None:
     assert gateway.states(submission) == ["delivered"]
     assert gateway.outcomes(submission) == ["unsettled", "delivered"]
     assert "late_outcome_refused" in gateway.words(submission)
+
+
+def test_an_outcome_whose_commit_was_not_confirmed_is_not_called_late(gateway: Gateway) -> None:
+    """The database stored it and went away before it said so: the worker writes again and finds its own words."""
+    store = gateway.tools.store
+    answers = ForgetfulStore(store.dsn)
+    office = Scripted(answers.lose_the_next)
+    submission = gateway.receive()
+    with_office(gateway, office).with_tools(store=answers).work_until_quiet()
+    answers.close()
+
+    assert answers.lost == 1
+    assert gateway.outcomes(submission) == ["delivered"]
+    assert gateway.words(submission).count("attempt_finished") == 1
+    assert "late_outcome_refused" not in gateway.words(submission)
+
+
+class ForgetfulStore(Store):
+    """A real store whose server once goes away right after a commit."""
+
+    losing, lost = False, 0
+
+    def lose_the_next(self, _record: CaseRecord, key: str, _steps: Steps) -> Outcome:
+        self.losing = True
+        return Delivered(key)
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        with super().begin() as connection:
+            yield connection
+        if self.losing:
+            self.losing, self.lost = False, self.lost + 1
+            raise StoreUnavailable(reason="server closed the connection")
 
 
 def test_a_worker_whose_lease_ends_before_the_calls_time_out_does_not_send(database: Store) -> None:

@@ -149,6 +149,19 @@ def test_no_more_than_the_rate_reaches_an_office(gateway: Gateway) -> None:
     assert len(office.sent) == 3
 
 
+def test_a_wake_up_that_claims_nothing_costs_the_office_no_turn(gateway: Gateway) -> None:
+    office = Scripted(Unreachable("http.not_sent"))
+    gateway = with_worker(gateway.with_tools(offices=One(office, rate_per_s=0.01, burst=2)), retry_s=(60.0,))
+    submissions = [gateway.receive() for _ in range(2)]
+    flow.process(submissions[0].id, gateway.tools)
+    (not_due,) = gateway.deliveries(submissions[0])
+    flow.deliver(not_due.id, gateway.tools)
+    flow.deliver(not_due.id, gateway.tools)  # a doubled wake-up: it waits a minute, so there is nothing to claim
+    work_all(gateway)
+
+    assert gateway.states(submissions[1]) == ["delivered"]  # it got the second of the two turns
+
+
 def test_no_more_than_its_places_are_at_an_office_at_a_time(gateway: Gateway) -> None:
     inside, most = [0], [0]
     lock = threading.Lock()

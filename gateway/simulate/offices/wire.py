@@ -5,6 +5,7 @@ Control as for every office, with these modes, each for the first bytes from the
     cut_before    the bytes are not passed on: the database never sees them
     cut_after     the bytes are passed on, the database works on them, its answer is thrown away
     down, up      does not listen, listens again
+    silent        until `up` nothing passes either way and nobody is told; whoever lost something is cut off then
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class Line:
         self._target = target
         self._orders: list[dict[str, Any]] = []
         self._listener: socket.socket | None = None
+        self._passing = threading.Event()
+        self._passing.set()
         self._lock = threading.Lock()
 
     def open(self) -> int:
@@ -55,9 +58,12 @@ class Line:
         """Follow an order of the control port."""
         if order["mode"] == "up":
             self._orders.clear()
+            self._passing.set()
             self.open()
         elif order["mode"] == "down":
             self.close()
+        elif order["mode"] == "silent":
+            self._passing.clear()
         else:
             with self._lock:
                 self._orders.append({"times": 1, **{name: value for name, value in order.items() if value is not None}})
@@ -88,6 +94,8 @@ class Line:
     def _pass(self, source: socket.socket, sink: socket.socket, watched: bool, mute: threading.Event) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
+                if not self._passing.is_set():  # these bytes are gone, and with them the conversation
+                    break
                 order = self._order(data) if watched else None
                 if order is not None:
                     mute.set()
@@ -95,6 +103,7 @@ class Line:
                     return
                 if watched or not mute.is_set():
                     sink.sendall(data)
+        self._passing.wait()  # who went away while nothing passed: the other side does not hear of it
         for line in (source, sink):
             with suppress(OSError):
                 line.shutdown(socket.SHUT_RDWR)
