@@ -57,11 +57,19 @@ def open_tools(
     Raises:  ConfigError: with every problem found; StoreUnavailable.
     """
     with open_store(config) as store:
-        production = config.gateway.environment == "production"
-        if migrating if migrating is not None else not production:
-            migrate(store.engine)
-        check_schema(store.engine)
-        yield make_tools(config, store)
+        tools = make_tools(config, store)
+
+        def prepare() -> None:
+            if migrating if migrating is not None else config.gateway.environment != "production":
+                migrate(store.engine)
+            check_schema(store.engine)
+
+        (patiently or _once)(prepare)
+        yield tools
+
+
+def _once(attempt: Callable[[], None]) -> None:
+    attempt()
 
 
 @contextmanager
