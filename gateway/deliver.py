@@ -13,6 +13,7 @@ import json
 import random
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
