@@ -14,15 +14,16 @@ from connectors import registry
 from connectors.values import places
 from gateway import config as settings
 from gateway import crashpoint
+from gateway.answers import samples
 from gateway.api_settings import OAuthConfig
 from gateway.config import Config, ConnectorConfig, Route, TenantConfig
 from gateway.forms import Forms
 from gateway.mapper import Mappings
 from gateway.oauth.issuer import issuer_keys
-from gateway.reply import paper
 from gateway.seals import load_seals
 from gateway.signatures.messages import answer_trust
 from gateway.trusted import load_policy
+from schemas.effectiveness import Effect
 from schemas.errors import BramaError, ConfigError
 from schemas.texts import text
 
@@ -81,6 +82,7 @@ class _Look:
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
         self._forms: Forms | None = None
+        self._judged: dict[Path, list[str]] = {}
         self._mappings: Mappings | None = None
 
     def gateway(self) -> None:
@@ -104,10 +106,29 @@ class _Look:
         options = {name: self._connector(tenant, name, made) for name, made in tenant.connector.items()}
         if not tenant.route:
             self._add(f"{tenant.teryt}.toml", "checkup.no_route")
-        if tenant.answers.services:
-            self._tried(f"{tenant.teryt}.toml: answers.office", lambda: paper(self.config.path(tenant.answers.office)))
+        self._letters(tenant)
+        for number, rule in enumerate(tenant.effectiveness.rule):
+            self._form(f"{tenant.teryt}.toml: effectiveness.rule.{number}.form", rule.form)
+        for number, form in enumerate(tenant.answers.corrections.forms):
+            self._form(f"{tenant.teryt}.toml: answers.corrections.forms.{number}", form)
         for index, route in enumerate(tenant.route):
             self._route(f"{tenant.teryt}.toml: route.{index}", route, options.get(route.connector))
+
+    def _letters(self, tenant: TenantConfig) -> None:
+        """The office's card and templates, filled with invented facts, wherever this gmina sends letters."""
+        card = self.config.path(tenant.answers.office)
+        notices = any(rule.effect is Effect.INEFFECTIVE for rule in tenant.effectiveness.rule)
+        noticed = notices and tenant.effectiveness.notice != "none"
+        if tenant.answers.services or tenant.answers.corrections.forms or noticed or card.is_file():
+            where = f"{tenant.teryt}.toml: answers.office"
+            for problem in self._samples(card):
+                self._add(where, "checkup.letters", problem=problem)
+
+    def _samples(self, card: Path) -> list[str]:
+        """Once per card: several gminas may share one, and rendering takes a while."""
+        if card not in self._judged:
+            self._judged[card] = samples.problems(card.parent, card)
+        return self._judged[card]
 
     def _production(self) -> None:
         if not self.config.gateway.database_url:
@@ -162,8 +183,7 @@ class _Look:
         return built[0] if built else None
 
     def _route(self, where: str, route: Route, options: BaseModel | None) -> None:
-        if self._forms is not None and route.form != "*" and self._forms.get(route.form) is None:
-            self._add(f"{where}.form", "checkup.form_unknown", form=route.form)
+        self._form(f"{where}.form", route.form)
         mappings = self._mappings
         if mappings is None:
             return
@@ -179,6 +199,10 @@ class _Look:
                     where, "checkup.field_unknown",
                     field=field, connector=route.connector, record=route.record or "–",
                 )  # fmt: skip
+
+    def _form(self, where: str, form: str) -> None:
+        if self._forms is not None and form != "*" and self._forms.get(form) is None:
+            self._add(where, "checkup.form_unknown", form=form)
 
     def _gaps(self, where: str, given: Mapping[str, Any]) -> list[str]:
         """Paths of secrets that are referred to and not here, each reported."""

@@ -123,6 +123,15 @@ class AttachmentItem(ApiModel):
     href: str | None
 
 
+class EffectivenessItem(ApiModel):
+    """Is the letter effectively lodged? The ruling that stands; a receipt alone proves only that and when it came."""
+
+    effect: Literal["effective", "ineffective", "clerk_decides"]
+    reason: str = Field(description="Code of what led to it; see docs/codes.md.")
+    ruled_by: str | None
+    basis: str | None = Field(description="The provision or act it rests on, in words.")
+
+
 class Acknowledgement(ApiModel):
     """The office has the case."""
 
@@ -148,6 +157,7 @@ class CaseView(ApiModel):
         description="The normalized case, schema case/1 (schemas/published/case-1.schema.json)."
     )
     receipts: tuple[ReceiptItem, ...]
+    effectiveness: EffectivenessItem | None = Field(description="Null where nothing was ruled.")
     findings: tuple[FindingItem, ...]
     attachments: tuple[AttachmentItem, ...]
     acknowledgement: Acknowledgement | None

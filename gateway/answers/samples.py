@@ -64,10 +64,13 @@ def dues_of(facts: Mapping[str, Any]) -> Dues:
     return merge("0" * 32, (_answer(ledger, now) for ledger in facts["ledger"]), now)
 
 
-def problems(own: Path) -> list[str]:
-    """What is wrong with a gmina's folder of templates, one sentence each; nothing is when every sample comes out."""
+def problems(own: Path, card: Path | None = None) -> list[str]:
+    """What is wrong with a gmina's folder of templates, one sentence each; nothing is when every sample comes out.
+
+    Args: card: the office's card, where it has another name.
+    """
     try:
-        office = offices.load(own / OFFICE)
+        office = offices.load(card or own / OFFICE)
         templates = Templates([own])
         for letter in letters(Composer(templates, office)).values():
             pdf.render(letter, templates)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 
 from gateway.attachments import AttachmentContent, attachments_of
 from gateway.config import Config
-from gateway.store import deliveries, events, publishing, submissions
+from gateway.store import deliveries, events, publishing, rulings, submissions
 from gateway.store import tables as t
 from gateway.store.database import Store
 from schemas.api import (
@@ -24,12 +24,14 @@ from schemas.api import (
     CaseItem,
     CasePage,
     CaseView,
+    EffectivenessItem,
     FileContent,
     FindingItem,
     ListQuery,
     ReceiptItem,
 )
 from schemas.delivery import DeliveryState
+from schemas.effectiveness import Effectiveness
 from schemas.errors import ApiRefused
 from schemas.ids import sha256
 from schemas.submission import Submission
@@ -73,6 +75,7 @@ def case(store: Store, caller: Caller, case_id: UUID) -> CaseView:
         receipts = submissions.receipts_of(transaction, case_id)
         _, validation = submissions.verdicts_of(transaction, case_id)
         said = publishing.acknowledged(transaction, case_id)
+        ruling = rulings.standing(transaction, case_id)
     here = f"{_ADDRESS}/{case_id}"
     return CaseView(
         id=case_id,
@@ -92,6 +95,7 @@ def case(store: Store, caller: Caller, case_id: UUID) -> CaseView:
             )
             for one in receipts
         ),
+        effectiveness=_effectiveness(ruling) if ruling is not None else None,
         findings=tuple(FindingItem.model_validate(one) for one in (validation or {}).get("findings", ())),
         attachments=tuple(_attachment(one, here) for one in stored.get("attachments", ())),
         acknowledgement=_acknowledgement(said) if said is not None else None,
@@ -212,6 +216,12 @@ def _item(one: publishing.Published) -> CaseItem:
         acknowledged_at=one.acknowledged_at,
         reference=one.reference,
         href=f"{_ADDRESS}/{one.id}",
+    )
+
+
+def _effectiveness(ruling: Effectiveness) -> EffectivenessItem:
+    return EffectivenessItem.model_validate(
+        {"effect": ruling.effect, "reason": ruling.reason, "ruled_by": ruling.ruled_by, "basis": ruling.basis}
     )
 
 

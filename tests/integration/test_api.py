@@ -77,6 +77,12 @@ def test_a_case_is_listed_and_opened_with_all_that_belongs_to_it(gateway: Gatewa
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
+def test_a_case_says_whether_the_letter_is_effectively_lodged(gateway: Gateway, client: Client):
+    _, case_id = a_processed(gateway)
+    told = client.get(f"/cases/{case_id}").json()["effectiveness"]
+    assert (told["effect"], told["reason"], told["ruled_by"]) == ("clerk_decides", "effectiveness.no_ruling", None)
+
+
 def test_the_original_octets_come_with_their_digest_as_etag(gateway: Gateway, client: Client):
     document, case = a_processed(gateway)
     answer = client.get(f"/cases/{case}/document")

@@ -23,7 +23,8 @@ from schemas.errors import ConfigError
 from schemas.xmldoc import parse
 from tests.reference import files
 
-CONFIG = Path(__file__).parents[2] / "config"
+ROOT = Path(__file__).parents[2]
+CONFIG = ROOT / "config"
 GMINAS = {
     "2003011", "2004011", "2006032", "2007022", "2009032", "2010023", "2010062", "2010092", "2011083", "2011093",
     "2012072", "2013072", "2062011",
@@ -94,6 +95,61 @@ def test_the_example_passes_the_check_with_nothing_but_its_secrets_missing():
     named = {warning.where.partition(":")[0] for warning in found.warnings}
     assert {"gateway.toml", "2003011/podatki", "2007022/sprawy", "2009032/kancelaria"} <= named
     assert found.to_json()["ok"] is True
+
+
+RULE = """
+[[effectiveness.rule]]
+form = "{form}"
+effect = "{effect}"
+since = 2026-01-01
+ruled_by = "Wójt"
+ruled_on = 2025-12-15
+basis = "zarządzenie"
+"""
+
+
+def appended(folder: Path, more: str, teryt: str = "2009032") -> list[tuple[str, str]]:
+    """What the check finds with these lines at the end of one tenant's file."""
+    file = folder / "tenants" / f"{teryt}.toml"
+    file.write_text(file.read_text("utf-8") + more, "utf-8")
+    return codes(folder)
+
+
+def test_a_rule_on_effective_lodging_names_a_form_that_is_there(copy: Path):
+    assert appended(copy, RULE.format(form="2020/01/07/8990", effect="effective")) == []
+    assert appended(copy, RULE.format(form="2099/01/01/1", effect="effective")) == [
+        ("2009032.toml: effectiveness.rule.1.form", "checkup.form_unknown")
+    ]
+
+
+def test_two_rules_that_rival_are_named(copy: Path):
+    rule = RULE.format(form="*", effect="effective")
+    file = copy / "tenants" / "2009032.toml"
+    file.write_text(file.read_text("utf-8") + rule + rule, "utf-8")
+    (problem,) = checkup.check(copy).problems
+    assert "rule.0, rule.1" in problem.text
+
+
+def test_a_gmina_that_sends_notices_needs_its_card(copy: Path):
+    assert appended(copy, RULE.format(form="*", effect="ineffective")) == [
+        ("2009032.toml: answers.office", "checkup.letters")
+    ]
+    assert appended(copy, '\n[effectiveness]\nnotice = "none"\n') == []
+
+
+def test_a_template_of_the_gminas_own_that_makes_no_letter_is_found(copy: Path):
+    card = copy / "office" / "office.toml"
+    card.parent.mkdir()
+    shutil.copy(ROOT / "templates" / "answers" / "office.example.toml", card)
+    assert codes(copy) == []
+    (card.parent / "fee_call.toml").write_text('title = "T"\n[[block]]\nkind = "text"\ntext = "{{ nothing }}"\n')
+    assert {code for _, code in codes(copy)} == {"checkup.letters"}
+
+
+def test_corrections_name_forms_that_are_there(copy: Path):
+    file = copy / "tenants" / "2009032.toml"
+    file.write_text(file.read_text("utf-8") + '\n[answers.corrections]\nforms = ["2099/01/01/1"]\n', "utf-8")
+    assert ("2009032.toml: answers.corrections.forms.0", "checkup.form_unknown") in codes(copy)
 
 
 def test_a_live_check_needs_the_secrets():
