@@ -35,6 +35,7 @@ from schemas.receipt import Receipt
 from schemas.submission import Answer, Decision, Envelope, Submission, SubmissionState
 from schemas.texts import text
 from schemas.verification import Verification
+from schemas.xmldoc import read_once
 
 log = structlog.get_logger()
 
@@ -77,7 +78,12 @@ def decide(submission: Submission, tools: Tools) -> Answer:
     receipt_for_us = receipts.receipt_in(submission.document) if tools.mail is not None else None
     if receipt_for_us is not None:
         return _file_receipt(submission, receipt_for_us, tools)
-    verification = tools.verify(submission.document)
+    with read_once(submission.document):
+        return _decide(submission, tools)
+
+
+def _decide(submission: Submission, tools: Tools) -> Answer:
+    verification = tools.verify(submission.document, sha256=submission.sha256)
     validation = tools.check(submission.document, submission.received_at.astimezone(WARSAW).date(), submission.tenant)
     verdict = policy.decide(
         mailbox_known=submission.tenant is not None,

@@ -62,7 +62,7 @@ class Tools:
     store: Store
     clock: Clock
     offices: Offices
-    verify: Callable[[bytes], Verification]
+    verify: Callable[..., Verification]  # a document; its SHA-256 as `sha256`
     check: Callable[[bytes, date, str | None], Validation]  # day of receipt in Poland, tenant
     rules: Callable[[str | None, FormInfo | None], Rules]  # of a tenant's form
     seal: Callable[[Submission], Receipt | None]  # our UPO; None where somebody else issues it

@@ -67,12 +67,13 @@ def load_policy(path: Path) -> tuple[TrustPolicy, Trusted]:
 
 
 def verifier(policy: TrustPolicy, found: Trusted, clock: Clock) -> Callable[..., Verification]:
-    """A document, and since when it surely exists (now when not given) → its verification with the report to keep.
+    """A document, since when it surely exists (now when not given), its SHA-256 where it is known → its verification
+    with the report to keep.
 
     Every document with a signature gets a report, also where trust rests on a pinned certificate alone.
     """
 
-    def verify(document: bytes, poe: datetime | None = None) -> Verification:
+    def verify(document: bytes, poe: datetime | None = None, sha256: str | None = None) -> Verification:
         now = clock.now()
         examined = examine(document, policy, at=now, poe=poe)
         trust = [item.trust for item in examined.evidence if item.trust is not None]
@@ -80,8 +81,9 @@ def verifier(policy: TrustPolicy, found: Trusted, clock: Clock) -> Callable[...,
             return examined.verification
         rules = found.settings.policy
         made = report.make(
-            document, examined.verification, examined.evidence, at=now, environment=policy.environment, policy=rules
-        )
+            document, examined.verification, examined.evidence,
+            at=now, environment=policy.environment, policy=rules, document_sha256=sha256,
+        )  # fmt: skip
         again = [verdict.recheck_at for verdict in trust if verdict.recheck_at is not None]
         return replace(examined.verification, report=made.to_json(), recheck_at=min(again, default=None))
 

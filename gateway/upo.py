@@ -23,6 +23,7 @@ def facts_of(submission: Submission, config: Config) -> UppFacts:
         file_name=submission.file_name,
         received_at=submission.received_at,
         is_test=submission.is_test,
+        document_sha256=submission.sha256,
     )
 
 

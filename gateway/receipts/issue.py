@@ -40,6 +40,7 @@ class UppFacts:
     received_at: datetime
     cid: str | None = None
     is_test: bool = False
+    document_sha256: str | None = None  # hex, where it is known already: of the original octets
 
 
 def issue_upp(
@@ -52,7 +53,8 @@ def issue_upp(
     Returns: the receipt with its XML. The UPP holds Polish wall time without a zone, as ePUAP writes it.
     Source:  the UPO template 2008/05/09 as ePUAP fills it in.
     """
-    supplementary = _supplementary(facts, document)
+    digest = facts.document_sha256 or sha256(document)
+    supplementary = _supplementary(facts, digest)
     root = _document(facts.cid)
     upp = _add(root, "UPP")
     _add(upp, "IdentyfikatorPoswiadczenia", facts.receipt_id)
@@ -73,7 +75,7 @@ def issue_upp(
         document_id=facts.document_id,
         cid=facts.cid,
         supplementary=supplementary,
-        xml=sign(root, {facts.file_name: document}, key, at, time_stamp=time_stamp),
+        xml=sign(root, {facts.file_name: digest}, key, at, time_stamp=time_stamp),
     )
 
 
@@ -99,9 +101,10 @@ def issue_upd(
 
     Args and returns as `issue_upp`; the receipt's sender is who issues it.
     """
+    digest = sha256(document)
     supplementary = {
         "Nazwa pliku": facts.file_name,
-        "Skrót SHA-256 pliku": sha256(document),
+        "Skrót SHA-256 pliku": digest,
         **facts.supplementary,
     }
     root = _document(facts.cid)
@@ -126,7 +129,7 @@ def issue_upd(
         case_id=facts.case_id,
         cid=facts.cid,
         supplementary=supplementary,
-        xml=sign(root, {facts.file_name: document}, key, at, time_stamp=time_stamp, others_follow=True),
+        xml=sign(root, {facts.file_name: digest}, key, at, time_stamp=time_stamp, others_follow=True),
     )
 
 
@@ -135,12 +138,12 @@ def wall_time(moment: datetime) -> str:
     return moment.astimezone(WARSAW).replace(tzinfo=None).isoformat(timespec="milliseconds")
 
 
-def _supplementary(facts: UppFacts, document: bytes) -> dict[str, str]:
+def _supplementary(facts: UppFacts, digest: str) -> dict[str, str]:
     listed = {
         "Źródło": SOURCE,
         "Identyfikator zgłoszenia": facts.submission_id,
         "Nazwa pliku": facts.file_name,
-        "Skrót SHA-256 pliku": sha256(document),
+        "Skrót SHA-256 pliku": digest,
         "Informacja": NOTICE,
     }
     return {"Tryb testowy": TEST, **listed} if facts.is_test else listed

@@ -35,7 +35,7 @@ _SIGNED_PROPERTIES = "http://uri.etsi.org/01903#SignedProperties"
 
 def sign(
     root: etree._Element,
-    detached: dict[str, bytes],
+    detached: dict[str, str],
     key: SealKey,
     at: datetime,
     *,
@@ -47,7 +47,8 @@ def sign(
     """Seal a document as XAdES B-B, or B-T with a time-stamp.
 
     Args:    root: the document's root, without anything beside it; it is not changed.
-             detached: file name → original octets of each file sealed with it. at: aware; written in UTC.
+             detached: file name → SHA-256, hex, of the original octets of each file sealed with it.
+             at: aware; written in UTC.
              others_follow: somebody else will sign the same document; ours then leaves every signature out of what
              it covers (an XPath filter, which signxml's own verifier does not know), not only itself.
              own_digest: of the whole document, base64, where something stands beside its root: signxml leaves that out.
@@ -71,7 +72,7 @@ class _Signer(XMLSigner):
     def __init__(
         self,
         key: SealKey,
-        detached: dict[str, bytes],
+        detached: dict[str, str],
         at: datetime,
         mark: str,
         *,
@@ -101,9 +102,8 @@ class _Signer(XMLSigner):
         own.set("Id", f"r-{self._mark}-0")
         if self._own_digest is not None:
             next(own.iterchildren(qname(DS, "DigestValue"))).text = self._own_digest
-        for number, (name, octets) in enumerate(self._detached.items(), 1):
-            digest = hashlib.sha256(octets).digest()
-            _reference(signature, digest, URI=reference_name(name), Id=f"r-{self._mark}-{number}")
+        for number, (name, digest) in enumerate(self._detached.items(), 1):
+            _reference(signature, bytes.fromhex(digest), URI=reference_name(name), Id=f"r-{self._mark}-{number}")
 
     def _add_properties(self, signature: etree._Element, **_settings: Any) -> None:
         holder = etree.SubElement(signature, qname(DS, "Object"))

@@ -80,13 +80,17 @@ def make(
     at: datetime,
     environment: str,
     policy: PathPolicy,
+    document_sha256: str | None = None,
 ) -> ValidationReport:
-    """The report on a document just verified; evidence missing at the end stands for signatures without any."""
+    """The report on a document just verified; evidence missing at the end stands for signatures without any.
+
+    Args: document_sha256: where it is known already.
+    """
     missing = len(verification.signatures) - len(evidence)
     return ValidationReport(
         made_at=at,
         environment=environment,
-        document_sha256=sha256(document),
+        document_sha256=document_sha256 or sha256(document),
         size_bytes=len(document),
         verification=verification,
         evidence=(*evidence, *(SignatureEvidence() for _ in range(missing))),

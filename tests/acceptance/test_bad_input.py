@@ -223,9 +223,9 @@ def test_with_the_database_away_a_push_is_a_fault_and_the_service_says_it_is_not
 def test_a_database_that_goes_away_mid_request_costs_the_success_but_not_the_document(gateway, switch):
     verify = gateway.tools.verify
 
-    def cut_then_verify(document: bytes) -> Any:
+    def cut_then_verify(document: bytes, **known: Any) -> Any:
         switch.off()  # kept already, not decided yet
-        return verify(document)
+        return verify(document, **known)
 
     call = Push(MAILBOX, a_signed_document("letter"))
     with running(web(replace(gateway.tools, verify=cut_then_verify))) as base:

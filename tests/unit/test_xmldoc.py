@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import codecs
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from lxml import etree
 
 from schemas.errors import DocumentUnreadable
-from schemas.xmldoc import Limits, parse
+from schemas.xmldoc import Limits, parse, read_once
 
 DEEP = b"<a>" * 257 + b"</a>" * 257
 LAUGHS = b'<!DOCTYPE a [<!ENTITY x "haha"><!ENTITY y "&x;&x;&x;">]><a b="&y;">&y;</a>'
@@ -109,3 +110,26 @@ def test_lines_are_those_of_the_original_file() -> None:
 def test_exactly_the_limits_are_still_read() -> None:
     parse(b"<a>" * 256 + b"</a>" * 256)
     parse(b"<a " + b" ".join(b'a%d="1"' % i for i in range(512)) + b"/>")
+
+
+def test_octets_read_once_are_one_tree_for_whoever_asks_within_the_block():
+    data, twin = b"<a><b/></a>", bytes(bytearray(b"<a><b/></a>"))
+    with read_once(data):
+        tree = parse(data)
+        assert parse(data) is tree
+        assert parse(twin) is not tree  # other octets, even if they say the same
+        with read_once(twin):
+            assert parse(data) is not tree
+        assert parse(data) is tree
+        assert parse(data, Limits(depth=5)) is not tree  # other limits may refuse it
+        with ThreadPoolExecutor(1) as threads:
+            assert threads.submit(parse, data).result() is not tree
+    assert parse(data) is not tree
+
+
+def test_octets_that_are_refused_are_refused_each_time_they_are_read_once():
+    data = b"<a>"
+    with read_once(data):
+        for _ in range(2):
+            with pytest.raises(DocumentUnreadable):
+                parse(data)
