@@ -26,6 +26,7 @@ from gateway.oauth.issuer import issuer_keys
 from gateway.oauth.tokens import Tokens
 from gateway.operations.back_office import BackOffice
 from gateway.policy import Rules
+from gateway.repositories import file_tools_of
 from gateway.seals import Seals, load_seals
 from gateway.signatures.messages import answer_trust
 from gateway.store.database import Store
@@ -111,6 +112,7 @@ def make_tools(config: Config, store: Store) -> Tools:
         record=partial(_record, mappings),
         worker=f"{socket.gethostname()}:{os.getpid()}",
         mail=mail_of(config, seals, trust, clock),
+        files=file_tools_of(config, partial(attachment_rules, config)),
     )
 
 

@@ -10,8 +10,11 @@ import io
 import socket
 import struct
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
+from typing import BinaryIO
 
 import puremagic
 from lxml import etree
@@ -24,6 +27,7 @@ from schemas.xmldoc import STR, STR_2008
 _ATTACHMENTS = tuple(f"{{{namespace}}}Zalacznik" for namespace in (STR, STR_2008))
 _ZIPPED = frozenset({"docx", "xlsx", "pptx", "odt", "ods", "odp", "zip", "jar", "epub", "zipx"})
 _CHUNK = 64 * 1024
+_HEAD = 256 * 1024  # enough to tell a type by
 
 
 class Scan(StrEnum):
@@ -82,11 +86,14 @@ class Scanner:
 
     def scan(self, content: bytes) -> Scan:
         """CLEAN or INFECTED as clamd says; UNKNOWN when it cannot be asked or says anything else."""
+        return self.scan_file(io.BytesIO(content))
+
+    def scan_file(self, file: BinaryIO) -> Scan:
+        """The same for an open file, read to its end."""
         try:
             with self._connect() as wire:
                 wire.sendall(b"zINSTREAM\0")
-                for start in range(0, len(content), _CHUNK):
-                    chunk = content[start : start + _CHUNK]
+                while chunk := file.read(_CHUNK):
                     wire.sendall(struct.pack("!I", len(chunk)) + chunk)
                 wire.sendall(struct.pack("!I", 0))
                 return _verdict(_answer(wire))
@@ -139,6 +146,24 @@ def judge(attachments: list[AttachmentContent], rules: Rules, scanner: Scanner |
     return judged
 
 
+def judge_file(
+    path: Path, declared_type: str, rules: Rules, scanner: Scanner | None = None
+) -> tuple[str | None, tuple[Finding, ...]]:
+    """A file on disk that came beside its document: (type by content, findings). Its size is limited elsewhere."""
+    with path.open("rb") as file:
+        kind, size = content_type(file.read(_HEAD)), file.seek(0, io.SEEK_END)
+        found = list(_of_type(kind, declared_type, rules, None))
+        if kind in _ZIPPED and _is_bomb(file, size, rules):
+            found.append(_finding("attachment.zip_bomb", None))
+        file.seek(0)
+        scan = scanner.scan_file(file) if scanner else Scan.CLEAN
+    if scan is Scan.INFECTED:
+        found.append(_finding("attachment.infected", None))
+    elif scan is Scan.UNKNOWN:
+        found.append(_finding("attachment.not_scanned", None, Severity.WARNING))
+    return kind, tuple(found)
+
+
 def content_type(content: bytes) -> str | None:
     """The usual ending for what this is by its content, without a dot; None where nothing is recognised."""
     if content.startswith((b"MZ", b"\x7fELF")):
@@ -176,19 +201,28 @@ def _findings(item: AttachmentContent, rules: Rules) -> list[Finding]:
     found = []
     if item.size_bytes > rules.size_bytes:
         found.append(_finding("attachment.size", item.line, limit=rules.size_bytes))
-    if item.type in rules.refused_types or (rules.types and item.content and item.type not in rules.types):
-        found.append(_finding("attachment.type_refused", item.line, type=item.type or "?"))
-    elif item.type and item.declared_type and not _agree(item.type, item.declared_type):
-        found.append(_finding("attachment.type_differs", item.line, Severity.WARNING, type=item.type))
+    if item.content:
+        found += _of_type(item.type, item.declared_type, rules, item.line)
     if item.type in _ZIPPED and is_bomb(item.content, rules):
         found.append(_finding("attachment.zip_bomb", item.line))
     return found
 
 
+def _of_type(kind: str | None, declared: str, rules: Rules, line: int | None) -> Iterator[Finding]:
+    if kind in rules.refused_types or (rules.types and kind not in rules.types):
+        yield _finding("attachment.type_refused", line, type=kind or "?")
+    elif kind and declared and not _agree(kind, declared):
+        yield _finding("attachment.type_differs", line, Severity.WARNING, type=kind)
+
+
 def is_bomb(content: bytes, rules: Rules) -> bool:
     """Judged by the archive's directory: total size, ratio, number of members, overlapping members, archives inside."""
+    return _is_bomb(io.BytesIO(content), len(content), rules)
+
+
+def _is_bomb(file: BinaryIO, size: int, rules: Rules) -> bool:
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        with zipfile.ZipFile(file) as archive:
             members = archive.infolist()
     except (zipfile.BadZipFile, ValueError, NotImplementedError):
         return False  # not an archive that anything would unpack
@@ -196,10 +230,10 @@ def is_bomb(content: bytes, rules: Rules) -> bool:
     starts = {member.header_offset for member in members}
     return (
         unpacked > rules.unpacked_bytes
-        or unpacked > rules.unpacked_ratio * max(len(content), 1)
+        or unpacked > rules.unpacked_ratio * max(size, 1)
         or len(members) > rules.unpacked_files
         or len(starts) < len(members)
-        or sum(member.compress_size for member in members) > len(content)
+        or sum(member.compress_size for member in members) > size
     )
 
 

@@ -18,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from gateway.answer_settings import AnswersConfig
 from gateway.api_settings import ApiConfig
 from gateway.attachment_settings import AttachmentsConfig, TenantAttachments
+from gateway.file_settings import FilesConfig, Missing
 from schemas.effectiveness import LodgingPolicy
 from schemas.errors import ConfigError, IdentifierInvalid
 from schemas.ids import FormId, Mailbox, Teryt
@@ -186,6 +187,7 @@ class GatewayConfig(_Model):
     receipt: ReceiptConfig = ReceiptConfig()
     api: ApiConfig = ApiConfig()
     epuap: EpuapConfig = EpuapConfig()
+    files: FilesConfig = FilesConfig()
     worker: WorkerConfig = WorkerConfig()
 
 
@@ -227,6 +229,7 @@ class TenantConfig(_Model):
     route: tuple[Route, ...] = ()
     policy: PolicyConfig = PolicyConfig()
     attachments: TenantAttachments = TenantAttachments()
+    missing_files: Missing | None = Field(default=None, description="Instead of files.missing of the gateway.")
     answers: AnswersConfig = AnswersConfig()
     effectiveness: LodgingPolicy = LodgingPolicy()
 

@@ -1,7 +1,8 @@
 """Named places where the tests kill the process, to show that nothing is lost or doubled there.
 
 `BRAMA_CRASH_AT=name` makes the process send itself SIGKILL at that place; refused in production by `brama check`
-and by `brama serve`. Names: after_keep, after_confirm, after_receipt, before_send, after_send, after_store.
+and by `brama serve`. Names: after_pull, after_keep, after_confirm, after_receipt, before_send, after_send, after_store; for big files
+before_fetch, in_fetch (amid the transfer), after_fetch (written down, not read), after_file_kept.
 """
 
 from __future__ import annotations
@@ -9,7 +10,10 @@ from __future__ import annotations
 import os
 import signal
 
-NAMES = ("after_keep", "after_confirm", "after_receipt", "before_send", "after_send", "after_store")
+NAMES = (
+    "after_pull", "after_keep", "after_confirm", "after_receipt", "before_send", "after_send", "after_store",
+    "before_fetch", "in_fetch", "after_fetch", "after_file_kept",
+)  # fmt: skip
 
 
 def crashpoint(name: str) -> None:

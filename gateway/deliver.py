@@ -12,6 +12,7 @@ import hashlib
 import json
 import random
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -26,6 +27,7 @@ from gateway.crashpoint import crashpoint
 from gateway.limits import Circuit
 from gateway.steps import Lease, LeaseLost, RememberedSteps
 from gateway.store import attempts, deliveries, events, offices, submissions
+from gateway.store import files as file_rows
 from gateway.store.attempts import Claim, Said
 from gateway.tools import Office, Tools
 from schemas.delivery import (
@@ -42,6 +44,7 @@ from schemas.delivery import (
     outcome_word,
 )
 from schemas.errors import BramaError, ConnectorError, MappingError, StoreUnavailable
+from schemas.files import FileState
 
 log = structlog.get_logger()
 
@@ -178,7 +181,15 @@ def _files(transaction: Connection, claim: Claim) -> tuple[AttachmentFile, ...]:
         AttachmentFile(f"{receipt.kind}-{receipt.origin}.xml", "application/xml", receipt.xml, role="receipt")
         for receipt in submissions.receipts_of(transaction, claim.delivery.submission_id)
     ]
-    return tuple(files)
+    return (*files, *_big_files(transaction, claim)) if claim.has_files else tuple(files)
+
+
+def _big_files(transaction: Connection, claim: Claim) -> Iterator[AttachmentFile]:
+    """Files that are kept beside the document; whole in memory, as connectors want them."""
+    for linked in file_rows.of_submission(transaction, claim.delivery.submission_id):
+        if linked.id is not None and linked.state is FileState.KEPT and not linked.waived:
+            content = b"".join(file_rows.pieces(transaction, linked.id))
+            yield AttachmentFile(linked.name, linked.content_type or "application/octet-stream", content)
 
 
 def _carry_out(trial: _Try) -> _Result:

@@ -6,6 +6,7 @@
     deliver   one try at one delivery (see deliver.py)
     answer    one step of an answer to a citizen: ask, draft, sign (see reply/)
     send      one try at one message of the outbox (see outbox/send.py)
+    fetch     one try at one big file (see bigfiles/fetch.py)
 Each step returns a value; nothing is decided by exceptions. Repeating any of them is harmless.
 """
 
@@ -20,6 +21,8 @@ import structlog
 
 from gateway import deliver as delivering
 from gateway import intake, lodging, policy, reply, schedule
+from gateway.bigfiles import fetch as fetching
+from gateway.bigfiles import links
 from gateway.clock import WARSAW
 from gateway.crashpoint import crashpoint
 from gateway.outbox import receipts
@@ -92,7 +95,10 @@ def _decide(submission: Submission, tools: Tools) -> Answer:
         validation=validation,
         rules=tools.rules(submission.tenant, validation.form),
     )
-    receipt = None if verdict.decision is Decision.REJECTED else tools.seal(submission)
+    receipt = None
+    if verdict.decision is not Decision.REJECTED:
+        receipt = tools.seal(submission)
+        links.note(submission, tools)  # big files it refers to: fetched from now on
     with tools.store.direct() as connection:
         decided = accepting.decide(connection, submission.id, _found(verification, validation, verdict, receipt))
     if not decided:
@@ -201,7 +207,18 @@ def send(message_id: UUID, tools: Tools) -> None:
     sending.attempt(message_id, tools)
 
 
-STEPS = {jobs.PROCESS: process, jobs.DELIVER: deliver, jobs.ANSWER: answer, jobs.SEND: send}  # what a wake-up asks for
+def fetch(file_id: UUID, tools: Tools) -> None:
+    """In a worker: one try at one big file, if it is due and nobody else's."""
+    fetching.attempt(file_id, tools, reply.file_lost)
+
+
+STEPS = {  # what a wake-up asks for
+    jobs.PROCESS: process,
+    jobs.DELIVER: deliver,
+    jobs.ANSWER: answer,
+    jobs.SEND: send,
+    jobs.FETCH: fetch,
+}
 
 
 def map_again(submission: Submission, tools: Tools) -> Case:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from gateway.store import deliveries, events, submissions
+from gateway.store import deliveries, events, files, submissions
 from gateway.tools import Tools
 from schemas.case import Case, taxpayer_key
 from schemas.submission import Submission
@@ -24,6 +24,9 @@ def schedule(transaction: Connection, submission: Submission, case: Case, tools:
         return "delivery.no_route"
     submissions.save_case(transaction, submission.id, case.to_json())
     taxpayer = taxpayer_key(case)
+    standing = files.standing(transaction, submission.id)
+    if standing == files.WAITED_FOR and not _waits(submission, tools):
+        standing = files.HERE
     for connector, record in routes:
         new = deliveries.schedule(
             transaction,
@@ -35,10 +38,20 @@ def schedule(transaction: Connection, submission: Submission, case: Case, tools:
             kind=case.kind,
             record=record,
             order_key=f"{submission.tenant}/{connector}/{taxpayer}/{case.kind}" if taxpayer else None,
+            files=standing,
         )
         if new is not None:
             events.append(transaction, submission.id, "delivery_scheduled", delivery=str(new), connector=connector)
+    if standing == files.WAITED_FOR:
+        events.append(transaction, submission.id, "waits_for_files")
     return None
+
+
+def _waits(submission: Submission, tools: Tools) -> bool:
+    """Whether a case stays here until its big files have come: the gmina's word, else the gateway's."""
+    tenant = tools.config.tenants.get(submission.tenant or "")
+    own = tenant.missing_files if tenant else None
+    return (own or tools.config.gateway.files.missing) == "wait"
 
 
 def _routes(submission: Submission, tools: Tools) -> list[tuple[str, str | None]]:

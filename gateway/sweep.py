@@ -7,7 +7,8 @@ from datetime import datetime
 import structlog
 from sqlalchemy import Connection, RowMapping
 
-from gateway import flow, retry
+from gateway import flow, reply, retry
+from gateway.bigfiles import upkeep as bigfiles
 from gateway.outbox import upkeep
 from gateway.store import deliveries, events, reports, submissions, sweeps
 from gateway.tools import Tools
@@ -27,7 +28,7 @@ def tick(tools: Tools) -> int:
         expired = sweeps.expired(transaction)
         for row in expired:
             _recover(transaction, row)
-    return len(woken) + len(expired) + upkeep.tick(tools)
+    return len(woken) + len(expired) + upkeep.tick(tools) + bigfiles.tick(tools, reply.file_lost)
 
 
 def sweep(tools: Tools) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any, Protocol
 
 from connectors.base import Connector
@@ -13,7 +14,8 @@ from gateway.config import Config
 from gateway.policy import Rules
 from gateway.store.database import Store
 from schemas.case import Case, MessageFacts
-from schemas.finding import FormInfo, Validation
+from schemas.files import Fetched
+from schemas.finding import Finding, FormInfo, Validation
 from schemas.outgoing import Post
 from schemas.receipt import Receipt
 from schemas.submission import Submission
@@ -54,6 +56,27 @@ class Mail:
     check: Callable[[bytes, bytes | None], Any]  # a receipt, the document it may be for → ReceiptCheck
 
 
+class Repository(Protocol):
+    """One gmina's store of big files; see `gateway.transport.filerepo.FileRepository`."""
+
+    def download(self, file_id: str, into: Callable[[bytes], object]) -> str:
+        """The answer as it comes; its Content-Type. Raises ServiceUnreachable, ServiceUnsettled."""
+        ...
+
+    def read(self, answer: Path, content_type: str) -> Fetched:
+        """A stored answer. Raises ServiceRefused, EnvelopeUnreadable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FileTools:
+    """What big files are fetched with."""
+
+    repository: Callable[[str], Repository]  # of a tenant; ConfigError
+    spool: Path  # the folder of this machine where answers are written first
+    judge: Callable[[Path, str, str], tuple[str | None, tuple[Finding, ...]]]  # file, tenant, declared type
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """Steps as callables bound to their data: a document in, a value out; none of them knows of the others."""
@@ -71,3 +94,4 @@ class Tools:
     worker: str  # name of this process in attempts and leases
     verify_again: Callable[[bytes, datetime], Verification] | None = None  # a document received then, judged now
     mail: Mail | None = None  # None: nothing is answered from here
+    files: FileTools | None = None  # None: no big files are fetched from here

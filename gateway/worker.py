@@ -130,6 +130,10 @@ def _app(tools: Tools) -> App:
     def answer(id: str) -> None:
         _guarded(flow.answer, UUID(id), tools)
 
+    @app.task(name=jobs.FETCH, queue=jobs.QUEUE)
+    def fetch(id: str) -> None:
+        _guarded(flow.fetch, UUID(id), tools)
+
     @app.task(name=jobs.SEND, queue=jobs.QUEUE)
     def send(id: str) -> None:
         _guarded(flow.send, UUID(id), tools)

@@ -160,6 +160,7 @@ class Gateway:
                         " (SELECT 1 FROM delivery WHERE state IN ('due','waiting','unsettled')"
                         " AND due_at < now() + make_interval(secs => :s))"
                         " OR EXISTS (SELECT 1 FROM message WHERE due_at < now() + make_interval(secs => :s))"
+                        " OR EXISTS (SELECT 1 FROM remote_file WHERE due_at < now() + make_interval(secs => :s))"
                         " OR EXISTS (SELECT 1 FROM answer WHERE due_at < now() + make_interval(secs => :s))"
                     ),
                     {"s": within_s},

@@ -148,6 +148,10 @@ class Composer:
         """Zawiadomienie that a letter was not effectively lodged, with the policy's own text where it has one."""
         return self._letter(Document.INEFFECTIVE_NOTICE, matter, dated, {"ruling": ruling})
 
+    def resend_request(self, matter: Matter, files: Sequence[str], dated: date) -> Letter:
+        """A request to send attachments again that ePUAP gave out once and that were lost on the way to the office."""
+        return self._letter(Document.RESEND_REQUEST, matter, dated, {"files": list(files)})
+
     def _letter(self, document: Document, matter: Matter, dated: date, own: Mapping[str, Any]) -> Letter:
         data = {
             "office": self.office,

@@ -15,6 +15,7 @@ class Service(StrEnum):
     CORRECTION_CALL = "correction_call"
     DECISION_DELIVERY = "decision_delivery"
     INEFFECTIVE_NOTICE = "ineffective_notice"
+    RESEND_REQUEST = "resend_request"
 
 
 class Document(StrEnum):
@@ -28,6 +29,7 @@ class Document(StrEnum):
     CORRECTION_CALL = "correction_call"
     DECISION_DELIVERY = "decision_delivery"
     INEFFECTIVE_NOTICE = "ineffective_notice"
+    RESEND_REQUEST = "resend_request"
 
 
 DOCUMENTS: dict[Service, frozenset[Document]] = {
@@ -38,6 +40,7 @@ DOCUMENTS: dict[Service, frozenset[Document]] = {
     Service.CORRECTION_CALL: frozenset({Document.CORRECTION_CALL}),
     Service.DECISION_DELIVERY: frozenset({Document.DECISION_DELIVERY}),
     Service.INEFFECTIVE_NOTICE: frozenset({Document.INEFFECTIVE_NOTICE}),
+    Service.RESEND_REQUEST: frozenset({Document.RESEND_REQUEST}),
 }
 ASKS_LEDGERS = frozenset({Service.SETTLEMENT_QUERY, Service.ARREARS_CERTIFICATE})
 NEEDS_APPROVAL = frozenset(set(Document) - {Document.SETTLEMENT_STATEMENT, Document.INEFFECTIVE_NOTICE})

@@ -54,6 +54,7 @@ def letters(composer: Composer) -> dict[str, Letter]:
         composer.correction_call(matter, _DOUBTS, today, arithmetic=True),
         composer.decision_delivery(matter, _decision(today), ["decyzja.pdf"], today),
         composer.ineffective_notice(matter, _ruling(today), today),
+        composer.resend_request(matter, ["projekt budowlany.zip", "mapa.pdf"], today),
     ]
     return {letter.template: letter for letter in made}
 

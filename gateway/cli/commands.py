@@ -13,6 +13,7 @@ from gateway.cli import (
     channels,
     demo,
     documents,
+    files,
     forms,
     letters,
     measure,
@@ -72,6 +73,7 @@ app.add_typer(operate.deliveries, name="deliveries")
 letters.add_to(answers.answers)
 app.add_typer(answers.answers, name="answers")
 app.add_typer(operate.offices, name="offices")
+app.add_typer(files.files, name="files")
 app.add_typer(trust.trust, name="trust")
 app.add_typer(api_keys.api_key, name="api-key")
 app.add_typer(documents.receipt, name="receipt")

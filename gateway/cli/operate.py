@@ -477,6 +477,7 @@ def _page(table: Table, page: Any) -> None:
 
 
 def _show_submission(view: Any) -> None:
+    from gateway.cli.files import show_file
     from gateway.clock import shown
 
     one = view.submission
@@ -496,6 +497,8 @@ def _show_submission(view: Any) -> None:
     for finding in (view.validation or {}).get("findings", []):
         message = finding["message_pl" if language() == "pl" else "message_en"]
         out.print(f"  [{finding['code']}] {message} ({say('wiersz', 'line')} {finding['line']})", markup=False)
+    for file in view.files:
+        show_file(file)
     for item in view.deliveries:
         _show_delivery(item)
     show_mail(view)

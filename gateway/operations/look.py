@@ -14,6 +14,7 @@ from gateway.operations.plain import plain
 from gateway.operations.questions import Question, questions
 from gateway.store import deliveries as delivery_rows
 from gateway.store import events as event_rows
+from gateway.store import files as file_rows
 from gateway.store import rulings as ruling_rows
 from gateway.store import submissions as submission_rows
 from gateway.store import tables as t
@@ -23,6 +24,7 @@ from gateway.store.rulings import StoredRuling
 from gateway.store.submissions import StoredReceipt
 from schemas.delivery import Attempt, Delivery
 from schemas.errors import OperationRefused
+from schemas.files import LinkedFile
 from schemas.submission import Submission
 
 S, D = t.submission.c, t.delivery.c
@@ -105,7 +107,7 @@ class DeliveryView:
     attempts: tuple[Attempt, ...]
     steps: tuple[StepView, ...]
     in_doubt: bool
-    parked: str | None  # order | pause | fetch (the office comes for it)
+    parked: str | None  # order | pause | files | fetch (the office comes for it)
     details: dict[str, str]
 
     @property
@@ -134,6 +136,7 @@ class SubmissionView:
     arrivals: tuple[dict[str, Any], ...]
     cases: tuple[dict[str, Any], ...]
     deliveries: tuple[DeliveryView, ...]
+    files: tuple[LinkedFile, ...]  # attachments that are only an address
     events: tuple[Event, ...]
     chain_broken_at: int | None  # number of the first event that does not follow from the one before
 
@@ -182,6 +185,7 @@ def submission(store: Store, submission_id: UUID) -> SubmissionView:
             answers=answers,
             messages=message_views(transaction, submission_id),
             deliveries=handed,
+            files=tuple(file_rows.of_submission(transaction, submission_id)),
             events=tuple(event_rows.timeline(transaction, submission_id)),
             chain_broken_at=event_rows.broken_at(transaction, submission_id),
         )

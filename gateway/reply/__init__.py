@@ -1,8 +1,8 @@
 """Answers to citizens, from what begins one to a signed letter in the outbox (the plan: gateway.answers.plan).
 
-opening   what begins an answer: a case of an answered service, a ruling, findings, a clerk
-work      one step of a plan: query and draft → (a person approves) → seal what was drafted → outbox
-drafts    what each letter that needs no ledger is made of
+    opening   what begins an answer: a case of an answered service, a ruling, findings, a clerk
+    steps     one step of a plan: query and draft → (a person approves) → seal what was drafted → outbox
+    drafts    what each letter that needs no ledger is made of
 """
 
 from gateway.reply.opening import (
@@ -11,6 +11,7 @@ from gateway.reply.opening import (
     correction,
     deliver_decision,
     doubts_of,
+    file_lost,
     notice,
 )
 from gateway.reply.papers import paper
@@ -22,6 +23,7 @@ __all__ = [
     "correction",
     "deliver_decision",
     "doubts_of",
+    "file_lost",
     "notice",
     "paper",
     "work",

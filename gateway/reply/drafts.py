@@ -14,17 +14,19 @@ from gateway.answers.events import Held, Service
 from gateway.answers.rendering import Rendering
 from gateway.clock import WARSAW
 from gateway.reply.papers import paper
-from gateway.store import answers, rulings, submissions
+from gateway.store import answers, files, rulings, submissions
 from gateway.store.answers import StoredAnswer
 from gateway.tools import Tools
 from schemas.case import Case
 from schemas.case_parts import Party
 from schemas.effectiveness import Effect, Effectiveness
+from schemas.files import FileState
 from schemas.finding import FormInfo, Validation
 from schemas.submission import SenderBlock, Submission
 from schemas.verification import Indication, Verification
 
 NOBODY = "answers.addressee_unknown"
+NOTHING_LOST = "answers.nothing_lost"
 NOT_INEFFECTIVE = "effectiveness.not_ineffective"
 
 
@@ -102,10 +104,22 @@ def _decision(stored: StoredAnswer, _facts: Facts, matter: Matter, tools: Tools)
     return drafted(letter, Rendering(render.templates, files=[file]))
 
 
+def _resend(stored: StoredAnswer, _facts: Facts, matter: Matter, tools: Tools) -> Draft:
+    """Names every file that is lost by now; held where all have turned up since."""
+    with tools.store.begin() as transaction:
+        linked = files.of_submission(transaction, stored.submission_id)
+    lost = [one.name or f"załącznik nr {one.number}" for one in linked if one.state is FileState.LOST]
+    if not lost:
+        return Draft(Held(NOTHING_LOST))
+    composer, render = paper(_card(stored, tools))
+    return drafted(composer.resend_request(matter, lost, _today(tools)), render)
+
+
 _MAKERS: dict[Service, Callable[[StoredAnswer, Facts, Matter, Tools], Draft]] = {
     Service.INEFFECTIVE_NOTICE: _notice,
     Service.CORRECTION_CALL: _correction,
     Service.DECISION_DELIVERY: _decision,
+    Service.RESEND_REQUEST: _resend,
 }
 
 

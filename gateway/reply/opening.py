@@ -13,13 +13,14 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from gateway.answers.compose import Decision, Doubt
-from gateway.answers.events import Service
-from gateway.answers.plan import start
+from gateway.answers.events import Returned, Service
+from gateway.answers.plan import AnswerPlan, Step, advance, start
 from gateway.config import TenantConfig
 from gateway.store import answers, events, submissions
 from gateway.tools import Tools
 from schemas.case import Case
 from schemas.effectiveness import Effect, Effectiveness
+from schemas.files import LOST
 from schemas.finding import Finding, Severity, Validation
 from schemas.submission import Submission
 
@@ -71,6 +72,28 @@ def correction(transaction: Connection, submission: Submission, tools: Tools) ->
     if doubts:
         asked = _call(doubts, settings.days, arithmetic=False)
         _open(transaction, submission, tenant, Service.CORRECTION_CALL, asked=asked, approve=True)
+
+
+def file_lost(transaction: Connection, submission_id: UUID, tools: Tools) -> None:
+    """A file of this submission cannot be had any more: the sender is asked for it, once a clerk approves.
+
+    Another loss while the request waits for approval lets it be drafted again, with every file in it.
+    """
+    submission = submissions.load(transaction, submission_id)
+    assert submission is not None
+    tenant = _answering(submission, tools)
+    if tenant is None:
+        return
+    if _open(transaction, submission, tenant, Service.RESEND_REQUEST, approve=True, again=True) is None:
+        _draft_again(transaction, submission_id, Service.RESEND_REQUEST, tools)
+
+
+def _draft_again(transaction: Connection, submission_id: UUID, service: Service, tools: Tools) -> None:
+    for one in answers.of_submission(transaction, submission_id):
+        plan = AnswerPlan.from_json(one.plan)
+        if one.service == service.value and plan.step is Step.APPROVE:
+            back = advance(plan, Returned("brama", tools.clock.now(), LOST))
+            answers.move(transaction, one.id, one.fence, back.to_json(), wait_s=0.0)
 
 
 def call_for_correction(

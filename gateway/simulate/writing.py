@@ -51,13 +51,17 @@ OFFICES = {
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """An attachment as the sender declares it. `encoded` overrides the base64 text, to break it."""
+    """An attachment as the sender declares it. `encoded` overrides the base64 text, to break it.
+
+    With an `address` there is no content: the file lies in ePUAP's store.
+    """
 
     name: str
     content: bytes
     content_type: str = "application/pdf"
     description: str = ""
     encoded: str | None = None
+    address: str = ""
 
 
 class Pen:
@@ -119,11 +123,12 @@ def attachments(pen: Pen, files: Sequence[File]) -> etree._Element | None:
 
 def _attachment(pen: Pen, file: File) -> etree._Element:
     encoded = file.encoded if file.encoded is not None else base64.b64encode(file.content).decode("ascii")
+    encoded = file.address or encoded
     return pen(
         "str:Zalacznik",
         pen("str:DaneZalacznika", encoded),
         pen("str:OpisZalacznika", file.description) if file.description else None,
-        format=file.content_type, kodowanie="base64", nazwaPliku=file.name,
+        format=file.content_type, kodowanie="URI" if file.address else "base64", nazwaPliku=file.name,
     )  # fmt: skip
 
 

@@ -26,6 +26,7 @@ WITH claimable AS (
      WHERE d.id = :id
        AND d.state IN ('due', 'waiting', 'unsettled')
        AND d.due_at <= now()
+       AND d.files IS DISTINCT FROM 'waited_for'
        AND (d.order_key IS NULL OR (
                NOT EXISTS (SELECT 1 FROM delivery e
                             WHERE e.order_key = d.order_key AND e.sequence < d.sequence
@@ -138,6 +139,7 @@ class Claim:
     case_json: dict[str, Any]  # the newest version
     file_name: str
     is_test: bool
+    has_files: bool  # big files, kept beside the document
 
 
 def claim(
@@ -171,6 +173,7 @@ def claim(
         case_json=row["case_json"],
         file_name=row["file_name"],
         is_test=row["is_test"],
+        has_files=row["files"] is not None,
     )
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as pg_insert
 from gateway.store import jobs
 from gateway.store import tables as t
 from schemas.delivery import Attempt, Delivery, DeliveryState
+from schemas.files import WAITS
 
 D = t.delivery.c
 _OPEN = ("due", "waiting", "unsettled")  # states that go on by themselves once due
@@ -37,15 +38,18 @@ def schedule(
     kind: str,
     record: str | None,
     order_key: str | None,
+    files: str | None = None,
 ) -> UUID | None:
     """Insert one delivery and wake it, or park it behind an earlier one; None if it is scheduled already.
 
     The id, and so the business key, follows from submission and connector: scheduling twice changes nothing.
+    Args: files: `waited_for` parks it until its files are here (see file_tables).
     """
     new = uuid5(submission_id, connector)
     if order_key is not None:
         _lock_order(connection, order_key)
     behind = order_key is not None and _earlier_open(connection, order_key, sequence)
+    parked = "order" if behind else "files" if files == "waited_for" else None
     done = connection.execute(
         pg_insert(t.delivery)
         .values(
@@ -59,14 +63,16 @@ def schedule(
             key=str(new),
             order_key=order_key,
             sequence=sequence,
-            due_at=None if behind else func.now(),
-            woken_at=None if behind else func.now(),
-            parked="order" if behind else None,
+            due_at=None if parked else func.now(),
+            woken_at=None if parked else func.now(),
+            parked=parked,
+            files=files,
+            last_code=WAITS if files == "waited_for" else None,
         )
         .on_conflict_do_nothing(index_elements=["submission_id", "connector"])
         .returning(D.id)
     ).scalar()
-    if done is not None and not behind:
+    if done is not None and not parked:
         jobs.wake(connection, jobs.DELIVER, [new])
     return done
 
@@ -182,6 +188,8 @@ def park_if_blocked(connection: Connection, delivery_id: UUID) -> None:
         _lock_order(connection, row["order_key"])
         if _earlier_open(connection, row["order_key"], row["sequence"]):
             values = {"due_at": None, "woken_at": None, "parked": "order"}
+    if "parked" not in values and row["files"] == "waited_for":
+        values = {"due_at": None, "woken_at": None, "parked": "files", "last_code": WAITS}
     if "parked" not in values and _paused(connection, row):
         values = {"due_at": None, "woken_at": None, "parked": "pause"}
     connection.execute(

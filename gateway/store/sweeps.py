@@ -111,6 +111,7 @@ def unpark(connection: Connection) -> list[UUID]:
                  WHERE id IN (
                     SELECT d.id FROM delivery d
                      WHERE d.parked <> 'fetch' AND d.state IN ('due', 'waiting', 'unsettled')
+                       AND d.files IS DISTINCT FROM 'waited_for'
                        AND (d.order_key IS NULL OR NOT EXISTS (
                              SELECT 1 FROM delivery e WHERE e.order_key = d.order_key AND e.sequence < d.sequence
                                                         AND e.state NOT IN ('delivered', 'set_aside')))

@@ -215,7 +215,8 @@ delivery = Table(
     _time("lease_until"),
     _time("due_at"),
     _time("woken_at"),
-    Column("parked", Text),  # order | pause | fetch
+    Column("parked", Text),  # order | pause | files | fetch
+    Column("files", Text),  # waited_for | here; see file_tables
     Column("in_doubt", Boolean, nullable=False, server_default=false()),
     Column("repeat", Text),  # of the connector at the last claim: recovery needs no connector
     Column("settle_s", Double),

@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 from lxml import etree
 
 from schemas.errors import EnvelopeUnreadable, MessageUntrusted
+from schemas.files import Fetched
 from schemas.xmldoc import SOAP11, Limits, qname
 
 from . import bigvalue, soap
@@ -43,16 +44,6 @@ class RepositoryFile:
     name: str
     content_type: str
     content: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """A file as the repository gave it. `untrusted`: why its answer's signature is not believed; None: it is."""
-
-    name: str
-    content_type: str
-    octets: Callable[[], Iterable[bytes]]
-    untrusted: str | None
 
 
 class FileRepository:
