@@ -48,7 +48,7 @@ def apply(signed_xml: bytes, mappings: Mappings, message: MessageFacts) -> Case:
     case = build(reading, table, message, unmapped(root, table, reading.taken))
     on = message.received_at.astimezone(WARSAW).date() if message.received_at else None
     checks = (*_unread(reading), *(_check(finding) for finding in case_checks(case, on=on)))
-    return case.model_copy(update={"checks": checks})
+    return case.model_copy(update={"checks": checks}) if checks else case
 
 
 def _identified(signed_xml: bytes, message: MessageFacts) -> MessageFacts:

@@ -21,7 +21,7 @@ from gateway.formdata.findings import schema_findings
 from gateway.formdata.unwrap import inside_of
 from gateway.forms import Form, Forms
 from gateway.mapping.build import build
-from gateway.mapping.reader import line_of, read
+from gateway.mapping.reader import Reading, line_of, read
 from gateway.mapping.table import Table
 from gateway.mapping.tables import Mappings, packaged
 from schemas.case import MessageFacts, case_id
@@ -131,11 +131,18 @@ def _attached(
 
 
 def _case_findings(root: etree._Element, table: Table, on: date | None, receiver: Receiver | None) -> Iterator[Finding]:
-    reading = read(root, table)
+    """Where things stand is half of the work of reading, and only asked of a document with findings: they are rare."""
+    if any(True for _ in _judged(read(root, table, tracked=False), table, on, receiver)):
+        for item in _judged(read(root, table), table, on, receiver):
+            yield replace(item, line=_line(root, item.path, table))
+
+
+def _judged(reading: Reading, table: Table, on: date | None, receiver: Receiver | None) -> Iterator[Finding]:
     case = build(reading, table, _nobodys(table.form))
-    misdirected = addressee_checks(case, receiver) if receiver else ()
-    for item in (*unread_findings(reading.unread), *case_checks(case, on=on), *misdirected):
-        yield replace(item, line=_line(root, item.path, table))
+    yield from unread_findings(reading.unread)
+    yield from case_checks(case, on=on)
+    if receiver is not None:
+        yield from addressee_checks(case, receiver)
 
 
 @cache

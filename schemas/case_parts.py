@@ -9,23 +9,25 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema
+
+_EXACT_TYPES = (str, Decimal, int)
 
 
 def _exact(value: Any) -> Decimal:
     """A finite Decimal; ValueError (never TypeError, which pydantic lets pass) for anything else, floats included."""
     try:
-        number = Decimal("NaN" if isinstance(value, float | bool) else value)
-    except (InvalidOperation, TypeError) as error:
+        number = Decimal(value) if type(value) in _EXACT_TYPES else None
+    except InvalidOperation as error:
         raise ValueError("an exact decimal is expected") from error
-    if not number.is_finite():
+    if number is None or not number.is_finite():
         raise ValueError("an exact decimal is expected")
     return number
 
 
 Exact = Annotated[
     Decimal,
-    BeforeValidator(_exact),
+    PlainValidator(_exact),
     PlainSerializer(lambda number: format(number, "f"), return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "pattern": r"^-?\d+(\.\d+)?$"}),
 ]
@@ -42,7 +44,7 @@ def _plain(value: Any) -> str:
     raise ValueError("one value is expected")
 
 
-Plain = Annotated[str, BeforeValidator(_plain)]
+Plain = Annotated[str, PlainValidator(_plain), WithJsonSchema({"type": "string"})]
 
 
 class Part(BaseModel):

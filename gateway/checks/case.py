@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 
@@ -11,7 +11,7 @@ from gateway.checks.money import GROSZ, row_amount, total_of
 from gateway.checks.parties import party_checks
 from gateway.checks.say import finding
 from schemas.case import Case
-from schemas.case_parts import DeclaredRow
+from schemas.case_parts import DeclaredRow, TaxObject
 from schemas.finding import Finding, Severity
 
 CaseCheck = Callable[[Case], Iterator[Finding]]
@@ -41,10 +41,15 @@ def unread_findings(unread: dict[str, str]) -> tuple[Finding, ...]:
 
 
 def _negative(case: Case) -> Iterator[Finding]:
-    for prefix, index, name, value in _figures(case):
-        if value is not None and value < 0:
-            target = prefix if index is None else f"{prefix}[{index}].{name}"
-            yield finding("check.negative", Severity.ERROR, case.sources.get(target))
+    for prefix, parts, names in _figures(case):
+        for index, part in enumerate(parts):
+            for name in names:
+                value: Decimal | None = getattr(part, name)
+                if value is not None and value < 0:
+                    path = case.sources.get(f"{prefix}[{index}].{name}")
+                    yield finding("check.negative", Severity.ERROR, path)
+    if case.declared is not None and case.declared.total is not None and case.declared.total < 0:
+        yield finding("check.negative", Severity.ERROR, case.sources.get("declared.total"))
 
 
 def _rows(case: Case) -> Iterator[Finding]:
@@ -111,25 +116,25 @@ def _objects_match_rows(case: Case) -> Iterator[Finding]:
     """Areas of the annexes against the main form, kind by kind (DN-1: ZDN-1 and the taxable rows)."""
     if case.kind != "property_return" or not case.objects or case.declared is None:
         return
-    for row in case.declared.rows:
-        parts = [_size(item) for item in case.objects if _row_code(item.type, item.use_code) == row.code]
-        known = [part for part in parts if part is not None]
-        if row.base is not None and known and sum(known, Decimal(0)) != row.base:
-            yield finding(
-                "check.objects_sum", Severity.WARNING, case.sources.get("declared.rows[0].base"), row=row.code
-            )
+    sums: dict[str, Decimal] = {}
+    for item in case.objects:
+        size = _size(item)
+        if size is not None:
+            code = _row_code(item.type, item.use_code)
+            sums[code] = sums.get(code, Decimal(0)) + size
+    for index, row in enumerate(case.declared.rows):
+        if row.base is not None and sums.get(row.code, row.base) != row.base:
+            path = case.sources.get(f"declared.rows[{index}].base")
+            yield finding("check.objects_sum", Severity.WARNING, path, row=row.code)
 
 
 def _row_code(kind: str, use_code: str | None) -> str:
     return "structure" if kind == "structure" else f"{use_code}"
 
 
-def _size(item: object) -> Decimal | None:
-    for name in ("area_m2", "area_ha", "usable_area_m2", "value_pln"):
-        value: Decimal | None = getattr(item, name)
-        if value is not None:
-            return value
-    return None
+def _size(item: TaxObject) -> Decimal | None:
+    sizes = (item.area_m2, item.area_ha, item.usable_area_m2, item.value_pln)
+    return next((size for size in sizes if size is not None), None)
 
 
 def _year(case: Case, on: date) -> Iterator[Finding]:
@@ -138,23 +143,12 @@ def _year(case: Case, on: date) -> Iterator[Finding]:
         yield finding("check.year", Severity.WARNING, case.sources.get("period.year"), year=year)
 
 
-def _figures(case: Case) -> Iterator[tuple[str, int | None, str, Decimal | None]]:
-    """Every amount, area and value, with the parts of its target."""
-    declared = case.declared
-    if declared:
-        for index, row in enumerate(declared.rows):
-            yield "declared.rows", index, "base", row.base
-            yield "declared.rows", index, "rate", row.rate
-            yield "declared.rows", index, "amount", row.amount
-        yield "declared.total", None, "", declared.total
-        for index, part in enumerate(declared.instalments):
-            yield "declared.instalments", index, "amount", part.amount
-    for index, item in enumerate(case.objects):
-        yield "objects", index, "area_m2", item.area_m2
-        yield "objects", index, "area_ha", item.area_ha
-        yield "objects", index, "conversion_ha", item.conversion_ha
-        yield "objects", index, "usable_area_m2", item.usable_area_m2
-        yield "objects", index, "value_pln", item.value_pln
+def _figures(case: Case) -> Iterator[tuple[str, Sequence[object], tuple[str, ...]]]:
+    """Every list of things with amounts, areas and values, and the names of these."""
+    if case.declared is not None:
+        yield "declared.rows", case.declared.rows, ("base", "rate", "amount")
+        yield "declared.instalments", case.declared.instalments, ("amount",)
+    yield "objects", case.objects, ("area_m2", "area_ha", "conversion_ha", "usable_area_m2", "value_pln")
 
 
 CHECKS: tuple[CaseCheck, ...] = (

@@ -19,19 +19,21 @@ _IDENTIFIERS: dict[str, tuple[str, Callable[[str], bool]]] = {
     "REGON": ("check.regon", is_regon),
 }
 _ATTACHMENTS = tuple(f"{{{namespace}}}Zalacznik" for namespace in (STR, STR_2008))
+_LOOKED_AT = (*(f"{{*}}{name}" for name in _IDENTIFIERS), *_ATTACHMENTS)
 _URI_LIMIT = 4096
 
 
 def document_checks(root: etree._Element, *, strict: bool) -> Iterator[Finding]:
     """Findings in document order; wrong check digits are errors of a strict form and warnings of a lenient one."""
     severity = Severity.ERROR if strict else Severity.WARNING
-    for element in root.iter(*(f"{{*}}{name}" for name in _IDENTIFIERS)):
+    for element in root.iter(*_LOOKED_AT):
+        if element.tag in _ATTACHMENTS:
+            yield from _attachment(element)
+            continue
         value = digits(element.text or "")
-        code, holds = _IDENTIFIERS[etree.QName(element).localname]
+        code, holds = _IDENTIFIERS[str(element.tag).rpartition("}")[2]]
         if value and len(element) == 0 and not holds(value):
             yield finding(code, severity, path_of(element, {}), line_of(element))
-    for element in root.iter(*_ATTACHMENTS):
-        yield from _attachment(element)
 
 
 def _attachment(element: etree._Element) -> Iterator[Finding]:

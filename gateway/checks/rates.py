@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ class ExciseRules:
     how: str
 
 
+@lru_cache(maxsize=1024)
 def highest_rate(kind: str, row_code: str, year: int) -> Bound | None:
     """The highest rate the law allows for a row of a return; None where no number of that year is known."""
     table = _table()

@@ -7,8 +7,8 @@ from typing import Any, cast
 
 from lxml import etree
 
-from gateway.mapping.plan import every, find, find_from_root
-from gateway.mapping.table import Each, Row, Table
+from gateway.mapping.plan import Found, every, find, find_from_root
+from gateway.mapping.table import Each, Ignored, Row, Table
 from schemas.errors import MappingError
 from schemas.xmldoc import DS, XSI
 
@@ -16,65 +16,70 @@ _Element = etree._Element
 _PLACES = (_Element, tuple)  # an element, or an element with the name of its attribute
 
 
-class _Finder:
-    """Elements of a document by what they have, those of signatures left out; one look where there is no signature."""
-
-    def __init__(self, xpath: str) -> None:
-        signature = f"*[local-name()='Signature' and namespace-uri()='{DS}']"
-        self._all = etree.XPath(xpath)
-        self._outside = etree.XPath(f"{xpath}[not(ancestor-or-self::{signature})]")
-
-    def __call__(self, root: etree._Element) -> list[etree._Element]:
-        signed = next(root.iter(f"{{{DS}}}Signature"), None) is not None
-        return cast("list[etree._Element]", (self._outside if signed else self._all)(root))
-
-
 _XSI = f"{{{XSI}}}"
-_WITH_TEXT = _Finder("//*[text()[normalize-space()]]")
-_WITH_ATTRIBUTES = _Finder("//*[@*]")
+_SPACE = " \t\r\n"  # what XML calls white space
 
 
 @dataclass(slots=True)
 class Reading:
-    """What a table found. `values` is nested, JSON-ready; `unread` names targets whose text could not be read."""
+    """What a table found. `values` is nested, JSON-ready; `unread` names targets whose text could not be read.
 
+    `sources` and `taken` stay empty in a reading that is not `tracked`: half of the work is knowing where things stand.
+    """
+
+    tracked: bool = True
     values: dict[str, Any] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
     unread: dict[str, str] = field(default_factory=dict)
     taken: set[Any] = field(default_factory=set)  # elements, and (element, attribute name) pairs
 
 
-def read(root: etree._Element, table: Table) -> Reading:
+def read(root: etree._Element, table: Table, *, tracked: bool = True) -> Reading:
     """Read all rows. Raises MappingError `mapping.required_missing` with the target of the row that found nothing."""
-    reading = Reading()
+    reading = Reading(tracked)
     for target, value in table.set.items():
         put(reading.values, target, value)
     found = find_from_root(table.plan, root)
-    everything: tuple[Row | Each, ...] = (*table.rows, *table.eaches)
+    everything: tuple[Row | Each | Ignored, ...] = (*table.rows, *table.eaches, *table.ignored)
     for number in table.plan.others:
-        found[number] = _nodes(everything[number].find(root))
-    rows = table.rows
-    for number in sorted({*found, *table.required}):
-        if number < len(rows):
-            row = rows[number]
-            _take(reading, found.get(number), row, reading.values, row.target, row.xpath, table)
-    for number, each in enumerate(table.eaches, len(table.rows)):
-        _take_each(reading, every(found.get(number)), each, table)
-    for ignored in table.ignored:
-        if ignored.find is not None:
-            reading.taken.update(_place(node) for node in _nodes(ignored.find(root)))
+        if (look := everything[number].find) is not None:
+            found[number] = _nodes(look(root))
+    _take(reading, table.rows, found, reading.values, table)
+    past = len(table.rows)
+    for each, nodes in zip(table.eaches, found[past:], strict=False):
+        if nodes is not None:
+            _take_each(reading, every(nodes), each, table)
+    if tracked:
+        for nodes in found[past + len(table.eaches) :]:
+            reading.taken.update(map(_place, every(nodes)))
     return reading
 
 
 def unmapped(root: etree._Element, table: Table, taken: set[Any]) -> tuple[str, ...]:
     """Paths of content that no row took: texts and attributes, signatures left out; in document order of each kind."""
+    texts: dict[_Element, None] = {}
+    attributes: list[tuple[_Element, str]] = []
     skip = table.ignored_attributes
-    found = [path_of(element, table.ns) for element in _WITH_TEXT(root) if element not in taken]
-    for element in _WITH_ATTRIBUTES(root):
-        for name in map(str, element.attrib):
-            if name not in skip and (element, name) not in taken and not name.startswith(_XSI):
-                found.append(f"{path_of(element, table.ns)}/@{name}")
-    return tuple(found)
+    for node in root.iter():  # comments and processing instructions too, for what stands after them
+        if node not in taken and (text := node.text) and text.strip(_SPACE) and type(node) is _Element:
+            texts[node] = None
+        if (tail := node.tail) and tail.strip(_SPACE):
+            parent = node.getparent()
+            if parent is not None and parent not in taken:
+                texts[parent] = None
+        if names := node.keys():
+            attributes += ((node, name) for name in map(str, names) if name not in skip and (node, name) not in taken)
+    if not texts and not attributes:
+        return ()
+    signed = {node for signature in root.iter(f"{{{DS}}}Signature") for node in signature.iter()}
+    return (
+        *(path_of(node, table.ns) for node in root.iter(etree.Element) if node in texts and node not in signed),
+        *(
+            f"{path_of(node, table.ns)}/@{name}"
+            for node, name in attributes
+            if node not in signed and not name.startswith(_XSI)
+        ),
+    )
 
 
 def path_of(element: etree._Element, namespaces: dict[str, str]) -> str:
@@ -101,94 +106,99 @@ def put(values: dict[str, Any], target: str, value: Any) -> None:
     values[last] = value
 
 
-def _take(reading: Reading, nodes: Any, row: Row, into: dict[str, Any], target: str, source: str, table: Table) -> None:
-    """Store what a row found: a node, or a list of nodes of which all (`many`) or the first are taken."""
+def _take(
+    reading: Reading, rows: tuple[Row, ...], found: Found, into: dict[str, Any], table: Table,
+    here: str = "", there: str = "",
+) -> None:  # fmt: skip
+    """Store what the rows found. One leaf that is read as it stands, the usual case, is read without any call of ours.
+
+    Args: here, there: what goes before each row's target and path, in an entry of a list.
+    """
+    tracked, sources, taken = reading.tracked, reading.sources, reading.taken
+    for row, nodes in zip(rows, found, strict=False):
+        value = None
+        if type(nodes) is _Element and row.plain and not len(nodes):
+            try:
+                value = row.read(nodes.text or "")
+            except ValueError:
+                reading.unread[here + row.target] = there + row.xpath
+            else:
+                taken.add(nodes)
+        elif nodes is not None:
+            value = _value(reading, nodes, row, here, there)
+        if value is not None:
+            if row.above or row.last == "*":
+                _store(into, row, value)
+            else:
+                into[row.last] = value
+            if tracked:
+                sources[here + row.target] = there + row.xpath
+        elif row.required and here + row.target not in reading.unread:
+            key, xpath = here + row.target, there + row.xpath
+            raise MappingError("mapping.required_missing", file=f"{table.name}.toml", key=key, xpath=xpath)
+
+
+def _value(reading: Reading, nodes: Any, row: Row, here: str, there: str) -> Any:
+    """What a row makes of a node, or of a list of nodes, of which all (`many`) or the first are taken."""
     if row.many:
-        value = [one for node in every(nodes) if (one := _read(reading, node, row, target, source)) is not None] or None
-    else:
-        node = nodes if type(nodes) is not list else next(iter(nodes), None)
-        value = None if node is None else _read(reading, node, row, target, source)
-    if value is not None:
-        reading.sources[target] = source
-        _store(into, row, value)
-    elif row.required and target not in reading.unread:
-        raise MappingError("mapping.required_missing", file=f"{table.name}.toml", key=target, xpath=source)
+        found = (_read(reading, node, row, here, there) for node in every(nodes))
+        return [value for value in found if value is not None] or None
+    if type(nodes) is not list:
+        return _read(reading, nodes, row, here, there)
+    return _read(reading, nodes[0], row, here, there) if nodes else None
 
 
-def _read(reading: Reading, node: Any, row: Row, target: str, source: str) -> Any:
+def _read(reading: Reading, node: Any, row: Row, here: str, there: str) -> Any:
     """The value of one node; None where it is empty or cannot be read, the latter noted."""
     try:
-        value = row.read((node.text or "") if type(node) is _Element and len(node) == 0 else _text(node))
+        value = row.read(_text(node))
         if row.values is not None and value is not None:
             value = _translated(value, row.values)
     except ValueError:
-        reading.unread[target] = source
+        reading.unread[here + row.target] = there + row.xpath
         return None
-    reading.taken.add(node if type(node) in _PLACES else _place(node))
+    reading.taken.add(_place(node))
     return value
 
 
 def _store(into: dict[str, Any], row: Row, value: Any) -> None:
-    if row.path is not None:
-        *above, last = row.path
-        for name in above:
-            into = into.setdefault(name, {})
-        into[last] = value
-    elif row.target == "*":  # several values at once, each under its own name
+    for name in row.above:
+        into = into.setdefault(name, {})
+    if row.last == "*":  # several values at once, each under its own name
         into.update(value)
     else:
-        into[row.target] = value
+        into[row.last] = value
 
 
 def _take_each(reading: Reading, nodes: list[Any], each: Each, table: Table) -> None:
     if not nodes:
         return
     entries = _list_at(reading.values, each.target)
-    shared: dict[Any, Reading] = {}  # what is read from above, by parent
+    above: dict[Any, Reading] = {}  # what the entries of one parent share
     for position, node in enumerate(nodes, 1):
-        entry: dict[str, Any] = {}
+        entry = dict(each.set)
         index = len(entries)
-        for key, value in each.set.items():
-            put(entry, key, value)
         if each.number:
             put(entry, each.number, str(index + 1))
         here, there = f"{each.target}[{index}].", f"({each.xpath})[{position}]/"
-        found = find(each.plan, node)
-        for number in each.plan.others:
-            found[number] = _nodes(each.rows[number].find(node))
-        for number in sorted({*found, *each.required}) if each.required else sorted(found):
-            row = each.rows[number]
-            _take(reading, found.get(number), row, entry, here + row.target, there + row.xpath, table)
-        if each.above.steps.below:
+        found = find(each.own.plan, node)
+        for number in each.own.plan.others:
+            found[number] = _nodes(each.own.rows[number].find(node))
+        _take(reading, each.own.rows, found, entry, table, here, there)
+        if each.shared.rows:
             parent = node.getparent()
-            if parent not in shared:
-                shared[parent] = _read_above(parent, each, table)
-            _share(reading, shared[parent], entry, here, there)
+            if parent not in above:
+                above[parent] = Reading(reading.tracked, taken=reading.taken)
+                _take(above[parent], each.shared.rows, find(each.shared.plan, parent), above[parent].values, table)
+            _share(above[parent], reading, entry, here, there)
         entries.append(entry)
 
 
-def _read_above(parent: etree._Element, each: Each, table: Table) -> Reading:
-    """Rows that start at the parent, read once; targets are the rows' own, values keyed by them."""
-    reading = Reading()
-    for number, nodes in find(each.above, parent).items():
-        row = each.rows[number]
-        into: dict[str, Any] = {}
-        _take(reading, nodes, row, into, row.target, row.xpath, table)
-        if into:
-            reading.values[row.target] = (row, into)
-    return reading
-
-
-def _share(reading: Reading, above: Reading, entry: dict[str, Any], here: str, there: str) -> None:
-    reading.taken |= above.taken
-    for target, xpath in above.unread.items():
-        reading.unread[here + target] = there + xpath
-    for row, into in above.values.values():
-        value = into
-        for name in row.path or (row.target,):
-            value = value[name]
-        _store(entry, row, value)
-        reading.sources[here + row.target] = there + row.xpath
+def _share(above: Reading, reading: Reading, entry: dict[str, Any], here: str, there: str) -> None:
+    """What was read from above goes into an entry as well; no row of its own has a target in the same part."""
+    entry.update(above.values)
+    reading.sources.update({here + target: there + xpath for target, xpath in above.sources.items()})
+    reading.unread.update({here + target: there + xpath for target, xpath in above.unread.items()})
 
 
 def _list_at(values: dict[str, Any], target: str) -> list[dict[str, Any]]:

@@ -33,8 +33,18 @@ class Row:
     many: bool = False
     values: dict[str, Any] | None = None
     label: str | None = None
-    path: tuple[str, ...] | None = None  # the target's parts, where it has several
+    above: tuple[str, ...] = ()  # the target's parts but the last
+    last: str = ""
+    plain: bool = False  # one value, as it is read
     may_fail: bool = False  # the text may be none of what is read
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rows that are read together, from one element."""
+
+    rows: tuple[Row, ...]
+    plan: Plan = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +55,11 @@ class Each:
     xpath: str
     find: etree.XPath = field(repr=False)
     rows: tuple[Row, ...]
-    plan: Plan = field(repr=False)  # of the entry's own rows
-    above: Plan = field(repr=False)  # of rows that are read from the entry's parent, once for all its entries
+    own: Group = field(repr=False)  # those of them read from the entry
+    shared: Group = field(repr=False)  # and those read from its parent, once for all its entries
     set: dict[str, Any] = field(default_factory=dict)
     number: str | None = None  # target that gets the entry's number, as text
     label: str | None = None
-    required: tuple[int, ...] = ()  # numbers of the rows without which there is no case
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +84,11 @@ class Table:
     rows: tuple[Row, ...]
     eaches: tuple[Each, ...]
     ignored: tuple[Ignored, ...]
-    plan: Plan = field(repr=False)  # of rows, then of eaches
+    plan: Plan = field(repr=False)  # of rows, then of eaches, then of what is ignored
     set: dict[str, Any] = field(default_factory=dict)
     inside: etree.XPath | None = field(repr=False, default=None)  # base64 of a document that is mapped instead
-    required: tuple[int, ...] = ()  # numbers of the rows without which there is no case
+    ignored_attributes: frozenset[str] = frozenset()  # local names of attributes that are envelope, not content
     for_checks: Table | None = field(repr=False, default=None)  # only what checks look at; None: this is that table
-
-    @property
-    def ignored_attributes(self) -> frozenset[str]:
-        """Local names of attributes that are envelope, not content."""
-        return frozenset().union(*(item.attributes for item in self.ignored))
 
 
 def read_table(path: Path, parts: Path) -> Table:
@@ -110,6 +114,7 @@ def read_table(path: Path, parts: Path) -> Table:
         for row in c.rows(table)
     }
     eaches = tuple(each for (table, *_), c in zip(sources, compiler, strict=True) for each in c.eaches(table))
+    ignored = tuple(item for (table, *_), c in zip(sources, compiler, strict=True) for item in c.ignored(table))
     whole = Table(
         name=path.stem,
         form=raw["form"],
@@ -118,51 +123,54 @@ def read_table(path: Path, parts: Path) -> Table:
         ns=namespaces,
         rows=tuple(rows.values()),
         eaches=eaches,
-        ignored=tuple(item for (table, *_), c in zip(sources, compiler, strict=True) for item in c.ignored(table)),
-        plan=plan([*(row.xpath for row in rows.values()), *(each.xpath for each in eaches)], namespaces),
+        ignored=ignored,
+        ignored_attributes=frozenset().union(*(item.attributes for item in ignored)),
+        plan=_plan(tuple(rows.values()), eaches, ignored, namespaces),
         set={key: value for table, _, _ in reversed(sources) for key, value in table.get("set", {}).items()},
-        required=_required(tuple(rows.values())),
         inside=compiler[0].compile(raw["inside"], "inside") if "inside" in raw else None,
     )
     return replace(whole, for_checks=_narrowed(whole))
 
 
-def _required(rows: tuple[Row, ...]) -> tuple[int, ...]:
-    return tuple(number for number, row in enumerate(rows) if row.required)
+def _plan(
+    rows: tuple[Row, ...], eaches: tuple[Each, ...], ignored: tuple[Ignored, ...], namespaces: dict[str, str]
+) -> Plan:
+    paths = [*(row.xpath for row in rows), *(each.xpath for each in eaches), *(item.xpath for item in ignored)]
+    return plan(paths, namespaces, unions=range(len(rows) + len(eaches), len(paths)))
 
 
-def _own_plan(rows: tuple[Row, ...], namespaces: dict[str, str]) -> Plan:
-    """Of the rows of a repeated thing that are read from each entry."""
-    return plan([None if _is_shared(row) else row.xpath for row in rows], namespaces)
+def _groups(rows: tuple[Row, ...], set_: dict[str, Any], namespaces: dict[str, str]) -> tuple[Group, Group]:
+    """Rows of a repeated thing: those read from each entry, and those read from above and shared.
+
+    A part of an entry (`address`) is either shared as a whole or read for each entry.
+    """
+    own_parts = {_part_of(name) for name in (*set_, *(row.target for row in rows if not _is_above(row)))}
+    own = tuple(row for row in rows if not _is_above(row) or _part_of(row.target) in own_parts)
+    shared = tuple(row for row in rows if row not in own)
+    paths = [row.xpath.removeprefix("../") for row in shared]
+    return Group(own, plan([row.xpath for row in own], namespaces)), Group(shared, plan(paths, namespaces))
 
 
-def _above_plan(rows: tuple[Row, ...], namespaces: dict[str, str]) -> Plan:
-    """Of the rows that are read from above the entries, once for all of them."""
-    return plan([row.xpath.removeprefix("../") if _is_shared(row) else None for row in rows], namespaces)
+def _part_of(target: str) -> str:
+    return target.partition(".")[0]
 
 
-def _is_shared(row: Row) -> bool:
-    return is_above(row.xpath) and not row.required
+def _is_above(row: Row) -> bool:
+    return is_above(row.xpath) and not row.required and row.target != "*"
 
 
 def _narrowed(table: Table) -> Table:
     """What checks look at: figures, codes and dates, required values, and texts that may be unreadable."""
     rows = tuple(row for row in table.rows if row.required or row.may_fail or row.target.startswith(_CHECKED))
     eaches = [
-        replace(
-            each,
-            rows=kept,
-            required=_required(kept),
-            plan=_own_plan(kept, table.ns),
-            above=_above_plan(kept, table.ns),
-        )
+        replace(each, rows=kept, own=own, shared=shared)
         for each in table.eaches
         if each.target != "attachments"
         and (kept := tuple(row for row in each.rows if row.required or row.may_fail or row.target in _CHECKED_IN))
+        for own, shared in [_groups(kept, each.set, table.ns)]
     ]
     return replace(
-        table, rows=rows, eaches=tuple(eaches), ignored=(), required=_required(rows),
-        plan=plan([*(row.xpath for row in rows), *(each.xpath for each in eaches)], table.ns),
+        table, rows=rows, eaches=tuple(eaches), ignored=(), plan=_plan(rows, tuple(eaches), (), table.ns)
     )  # fmt: skip
 
 
@@ -200,7 +208,9 @@ class _Compiler:
             many=row.get("many", False),
             values=row.get("values"),
             label=row.get("label"),
-            path=tuple(target.split(".")) if "." in target else None,
+            above=tuple(target.split(".")[:-1]),
+            last=target.rpartition(".")[2],
+            plain=not row.get("many", False) and "values" not in row,
             may_fail=TRANSFORMS[read] not in NEVER_FAIL or "values" in row,
         )
 
@@ -208,17 +218,17 @@ class _Compiler:
         name = str(entry.get("target", "?"))
         self._check(entry, _EACH_KEYS, ("target", "xpath", "field"), name)
         rows = tuple(self._row(target, row) for target, row in entry["field"].items())
+        own, shared = _groups(rows, entry.get("set", {}), self.namespaces)
         return Each(
             target=name,
             xpath=entry["xpath"],
             find=self.compile(entry["xpath"], name),
             rows=rows,
-            plan=_own_plan(rows, self.namespaces),
-            above=_above_plan(rows, self.namespaces),
+            own=own,
+            shared=shared,
             set=entry.get("set", {}),
             number=entry.get("number"),
             label=entry.get("label"),
-            required=_required(rows),
         )
 
     def _ignore(self, entry: dict[str, Any]) -> Ignored:

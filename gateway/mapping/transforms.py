@@ -19,6 +19,7 @@ Transform = Callable[[str], Any]
 
 _CANONICAL = re.compile(r"(?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,12})?")
 _NUMBER = re.compile(r"[+-]?\d{1,16}([.,]\d{1,12})?")
+_ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:T.*|Z|[+-]\d\d:\d\d)?")
 _YES = frozenset({"1", "true", "tak", "t", "x"})
 _NO = frozenset({"0", "false", "nie", "n", "2"})
@@ -36,11 +37,15 @@ def token(value: str) -> str | None:
 
 def digits(value: str) -> str | None:
     """An identifier (PESEL, NIP, REGON, KRS, account): white space and dashes removed, else as declared."""
+    if value.isdigit():  # as nearly always
+        return value
     return "".join(value.split()).replace("-", "") or None
 
 
 def decimal(value: str) -> str | None:
     """An exact decimal with dot or comma; spaces as thousands separators are dropped."""
+    if _CANONICAL.fullmatch(value):  # as nearly always
+        return value
     compact = "".join(value.split())
     if not compact:
         return None
@@ -53,6 +58,8 @@ def decimal(value: str) -> str | None:
 
 def integer(value: str) -> int | None:
     """A whole number; "12.00" counts as 12."""
+    if len(value) <= 16 and value.isdigit():  # as nearly always
+        return int(value)
     exact = decimal(value)
     if exact is None:
         return None
@@ -63,6 +70,9 @@ def integer(value: str) -> int | None:
 
 def iso_date(value: str) -> str | None:
     """A calendar date from a date or a date-time, zone dropped as written; months without a leading zero occur."""
+    if _ISO_DATE.fullmatch(value):  # as nearly always
+        date.fromisoformat(value)  # is there such a day?
+        return value
     compact = value.strip()
     if not compact:
         return None
