@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import date
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,6 @@ from gateway.oauth.issuer import issuer_keys
 from gateway.oauth.tokens import Tokens
 from gateway.operations.back_office import BackOffice
 from gateway.policy import Rules
-from gateway.repositories import file_tools_of
 from gateway.seals import Seals, load_seals
 from gateway.signatures.messages import answer_trust
 from gateway.store.database import Store
@@ -106,13 +105,12 @@ def make_tools(config: Config, store: Store) -> Tools:
         verify=verify,
         verify_again=verify,
         check=_checker(config, forms, mappings, Inspector(trust, clock.now).findings),
-        rules=partial(rules_of, config, forms),
+        rules=cache(partial(rules_of, config, forms)),
         seal=_sealer(config, seals, clock),
         map=partial(_map, mappings),
         record=partial(_record, mappings),
         worker=f"{socket.gethostname()}:{os.getpid()}",
         mail=mail_of(config, seals, trust, clock),
-        files=file_tools_of(config, partial(attachment_rules, config)),
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+from schemas.shallow import shallow
 
 
 class Severity(StrEnum):
@@ -28,7 +30,7 @@ class Finding:
 
     def to_json(self) -> dict[str, Any]:
         """Flat JSON, severity as its word."""
-        return {**asdict(self), "severity": self.severity.value}
+        return {**shallow(self), "severity": self.severity.value}
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Finding:
@@ -49,7 +51,7 @@ class FormInfo:
 
     def to_json(self) -> dict[str, str]:
         """As shown by `validate --json`."""
-        return asdict(self)
+        return shallow(self)
 
 
 @dataclass(frozen=True, slots=True)

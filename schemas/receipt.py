@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+from schemas.shallow import shallow
 
 
 class ReceiptKind(StrEnum):
@@ -42,9 +44,13 @@ class Receipt:
 
     def to_json(self) -> dict[str, Any]:
         """The contract of `brama receipt show --json`, without the XML; times ISO 8601 UTC."""
-        shown = asdict(self)
+        shown = shallow(self)
         shown.pop("xml")
-        shown["kind"] = self.kind.value
+        shown |= {
+            "kind": self.kind.value,
+            "addressee": shallow(self.addressee),
+            "sender": shallow(self.sender) if self.sender else None,
+        }
         for name in ("delivered_at", "issued_at"):
             shown[name] = shown[name].isoformat() if shown[name] else None
         return shown

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from schemas.ids import sha256
+from schemas.shallow import shallow
 
 
 class Channel(StrEnum):
@@ -56,7 +57,7 @@ class SenderBlock:
 
     def to_json(self) -> dict[str, Any]:
         """All fields, absent ones as null."""
-        return asdict(self)
+        return shallow(self)
 
 
 @dataclass(frozen=True, slots=True)

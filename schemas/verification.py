@@ -6,10 +6,12 @@ what we use (`covers_document`), do we trust who signed (`indication` with `scop
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+from schemas.shallow import shallow
 
 
 class Indication(StrEnum):
@@ -95,7 +97,7 @@ class Verification:
         return {
             "indication": self.indication.value,
             "signatures": [_signature_json(verdict) for verdict in self.signatures],
-            "reasons": [asdict(reason) for reason in self.reasons],
+            "reasons": [shallow(reason) for reason in self.reasons],
             "scope": self.scope,
         }
 
@@ -120,9 +122,9 @@ def _signature_json(verdict: SignatureVerdict) -> dict[str, Any]:
         "covers_document": verdict.covers_document,
         "level": verdict.level,
         "signing_time": verdict.signing_time.isoformat() if verdict.signing_time else None,
-        "signer": asdict(verdict.signer) if verdict.signer else None,
-        "references": [asdict(reference) for reference in verdict.references],
-        "reasons": [asdict(reason) for reason in verdict.reasons],
+        "signer": shallow(verdict.signer) if verdict.signer else None,
+        "references": [shallow(reference) for reference in verdict.references],
+        "reasons": [shallow(reason) for reason in verdict.reasons],
     }
 
 

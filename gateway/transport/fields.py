@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 from datetime import UTC, datetime
 
 from lxml import etree
@@ -10,6 +9,7 @@ from lxml import etree
 from gateway.clock import WARSAW
 from schemas import xmldoc
 from schemas.errors import DocumentUnreadable, EnvelopeUnreadable
+from schemas.octets import from_base64
 from schemas.submission import SenderBlock
 
 _PARTY = {
@@ -42,11 +42,9 @@ def octets(encoded: str, part: str, line: int = 0) -> bytes:
 
 
 def _strict(encoded: str) -> bytes | None:
-    if len(encoded) % 4 or encoded.endswith("==="):  # surplus padding passes a2b_base64, even when strict
-        return None
     try:
-        return binascii.a2b_base64(encoded, strict_mode=True)
-    except ValueError:  # not ASCII, or binascii.Error
+        return from_base64(encoded)
+    except ValueError:
         return None
 
 
