@@ -166,6 +166,11 @@ class Forms:
         """SHA-256 (hex) by file, as the catalogues state it."""
         return self._digests
 
+    @property
+    def libraries(self) -> Mapping[str, Path]:
+        """Library schemas by namespace, and by the URLs that official files use for them."""
+        return self._libraries
+
     def lookup(self, name: str) -> Path | None:
         """A library schema by namespace or by the URL that official files use for it."""
         return self._libraries.get(name)

@@ -12,7 +12,7 @@ from typing import Any
 
 from lxml import etree
 
-from gateway import mapper, resources, validate
+from gateway import bounded, mapper, resources, validate
 from gateway.formdata import adding, draft
 from gateway.formdata.adding import Added, Details
 from gateway.formdata.breaking import BREAKABLE, break_one
@@ -31,6 +31,10 @@ from schemas.xmldoc import parse
 
 __all__ = ["Added", "Checked", "Details", "Difference", "ServiceRow", "add", "check", "diff", "find", "list_forms",
            "new", "sample", "service_rows", "show"]  # fmt: skip
+
+
+COMPILE_S = 20.0  # of processor time; a schema of the state takes a fraction of a second
+SCHEMA_BYTES = 32 << 20  # of one file; compiling writes the closure into a folder of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +119,24 @@ def show(forms: Forms, mappings: Mappings, name: str) -> dict[str, Any]:
     return shown
 
 
-def add(forms: Forms, source: Path, folder: Path, details: Details, *, today: date) -> Added:
-    """See gateway.formdata.adding.add."""
+def add(
+    forms: Forms, source: Path, folder: Path, details: Details, *, today: date, compile_s: float = COMPILE_S
+) -> Added:
+    """See gateway.formdata.adding.add; before that, another process tries whether the schema compiles at all.
+
+    Raises FormError `form.schema_limit` where it would take for ever, `form.entry_missing` for a folder without one.
+    """
+    entry = source / adding.ENTRY if source.is_dir() else source
+    if not entry.is_file():
+        raise FormError("form.entry_missing", folder=str(source), wanted=adding.ENTRY)
+    adding.namespace_of(entry)
+    allowed = (entry.parent.resolve(), *forms.folders)
+    try:
+        bounded.call(
+            adding.try_to_compile, entry, forms.libraries, allowed, timeout_s=compile_s, file_bytes=SCHEMA_BYTES
+        )
+    except bounded.OutOfBounds as error:
+        raise FormError("form.schema_limit", file=entry.name, limit=error.limit) from error
     return adding.add(source, folder, details, forms, today=today)
 
 

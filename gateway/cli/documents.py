@@ -66,10 +66,8 @@ def verify(
 
 
 def validate(file: OneFile, json_: AsJson = False, config: ConfigFolder = None) -> None:
-    """Sprawdź dokument według wzoru jego formularza (XSD) i rachunków."""
-    from gateway import validate as step
-
-    result = step.check(file.read_bytes(), load_forms(config))
+    """Sprawdź dokument według wzoru jego formularza (XSD), rachunków i zasad dla załączników."""
+    result = findings_of(file.read_bytes(), config)
     if json_:
         show_json(result.to_json())
     else:
@@ -147,12 +145,24 @@ def load_trust(trust: Path | None, config: Path | None) -> Any:
     return signatures.TrustPolicy()
 
 
+def findings_of(document: bytes, config: Path | None) -> Any:
+    """What the gateway's own rules say of a document; a gmina's rules and the virus scanner only the service asks."""
+    from gateway import app, validate
+    from gateway import config as settings
+
+    rules = validate.Rules() if config is None else app.attachment_rules(settings.load(config), None)
+    return validate.check(document, load_forms(config), load_mappings(config), attachments=rules)
+
+
 def load_forms(config: Path | None) -> Any:
+    """The catalogue; of a production configuration as the service sees it, without templates of the test host."""
     from gateway import config as settings
     from gateway.forms import Forms
 
-    extra = () if config is None else _paths(settings.load(config), "forms")
-    return Forms.load(extra)
+    if config is None:
+        return Forms.load()
+    loaded = settings.load(config)
+    return Forms.load(_paths(loaded, "forms"), production=loaded.gateway.environment == "production")
 
 
 def load_mappings(config: Path | None) -> Any:
@@ -244,7 +254,9 @@ def _show_validation(file: Path, result: Any) -> None:
         message = finding.message_pl if language() == "pl" else finding.message_en
         line = f"{say('wiersz', 'line')} {finding.line}" if finding.line else None
         where = ", ".join(part for part in (line, finding.path) if part)
-        out.print(f"  [{finding.code}] {message} ({where})" if where else f"  [{finding.code}] {message}", markup=False)
+        weight = text(f"word.{finding.severity.value}", language())
+        told = f"  {weight} [{finding.code}] {message}"
+        out.print(f"{told} ({where})" if where else told, markup=False)
 
 
 def _show_tree(shown: dict[str, Any]) -> None:

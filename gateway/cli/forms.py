@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from gateway.cli.documents import AsJson, ConfigFolder, OneFile, load_forms, load_mappings, load_trust
+from gateway.cli.documents import AsJson, ConfigFolder, OneFile, findings_of, load_forms, load_mappings, load_trust
 from gateway.cli.output import Exit, err, language, leave, out, say, show_json
 from schemas.errors import FormError
 from schemas.texts import all_texts
@@ -75,7 +75,8 @@ def forms_add(
     name_pl: Annotated[str, typer.Option("--name", help="Nazwa po polsku.")],
     name_en: Annotated[str, typer.Option("--name-en", help="Nazwa po angielsku.")] = "",
     kind: Annotated[str, typer.Option("--kind", help="Rodzaj sprawy.")] = "general_letter",
-    origin: Annotated[str, typer.Option("--source", help="Skąd pochodzi plik.")] = "",
+    origin: Annotated[str, typer.Option("--source", help="Skąd pochodzi plik.")] = "źródła nie podano",
+    reconstructed: Annotated[bool, typer.Option("--reconstructed", help="Plik nie jest urzędowy: odtworzony.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Błędy wzoru odrzucają dokument (deklaracje).")] = False,
     unsigned: Annotated[bool, typer.Option("--unsigned", help="Podpis nie jest wymagany.")] = False,
     json_: AsJson = False,
@@ -84,17 +85,23 @@ def forms_add(
     """Dodaj urzędowy schemat.xsd do folderu gminy; importy rozwiązywane są tylko z wykazu i z tego samego folderu."""
     from gateway import forms_admin
 
+    known = load_forms(config)
     details = forms_admin.Details(
         code=code, version=version, name_pl=name_pl, name_en=name_en or name_pl, kind=kind, strict=strict,
         signature="optional" if unsigned else "required", source=origin,
+        status="reconstructed" if reconstructed else "official",
     )  # fmt: skip
-    added = forms_admin.add(load_forms(config), source, into, details, today=date.today())  # noqa: DTZ011 - a local date
+    added = forms_admin.add(known, source, into, details, today=date.today())  # noqa: DTZ011 - a local date
     if json_:
         show_json(asdict(added))
-    else:
-        out.print(
-            say(f"Dodano {added.namespace}: {added.file}", f"Added {added.namespace}: {added.file}"), markup=False
-        )
+        return
+    out.print(say(f"Dodano {added.namespace}: {added.file}", f"Added {added.namespace}: {added.file}"), markup=False)
+    before = known.get(added.namespace)
+    if before is not None:
+        told = f"{before.info.code} {before.info.version} ({word(before.info.status)})"
+        out.print(say(f"Zastępuje wzór {told}.", f"Takes the place of {told}."), markup=False)
+    name = f"{code}:{version}"
+    out.print(say(f"Dalej: brama forms new {name}", f"Next: brama forms new {name}"), markup=False)
 
 
 @forms.command("check")
@@ -182,13 +189,13 @@ def show(
     config: ConfigFolder = None,
 ) -> None:
     """Pokaż dokument tak, jak czyta go człowiek: opisane pola, załączniki, podpisy, ustalenia."""
-    from gateway import mapper, signatures, validate
+    from gateway import mapper, signatures
     from gateway.render import render
 
     document, mappings = file.read_bytes(), load_mappings(config)
     case = mapper.apply(document, mappings, mapper.MessageFacts())
     verification = signatures.verify(document, load_trust(trust, config))
-    validation = validate.check(document, load_forms(config), mappings)
+    validation = findings_of(document, config)
     page = render(document, case, validation, mappings, verification)
     if html is not None:
         _write(page.html.encode(), html)

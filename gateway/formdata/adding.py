@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -63,7 +64,7 @@ def add(source: Path, folder: Path, details: Details, forms: Libraries, *, today
              `form.exists`. Nothing is written then.
     """
     entry = source / ENTRY if source.is_dir() else source
-    namespace = _namespace(entry)
+    namespace = namespace_of(entry)
     closure = gather(entry, forms.lookup, (entry.parent.resolve(), *forms.folders))
     compiled(closure)
     target = folder / slug(namespace)
@@ -79,12 +80,26 @@ def add(source: Path, folder: Path, details: Details, forms: Libraries, *, today
     return Added(namespace, target / entry.name, digest, tuple(written))
 
 
+def try_to_compile(entry: Path, libraries: Mapping[str, Path], allowed: tuple[Path, ...]) -> None:
+    """The steps that may take for ever, for a process of its own. Raises FormError as `add` does, MemoryError."""
+    try:
+        compiled(gather(entry, libraries.get, allowed))
+    except FormError as error:
+        if error.facts.get("reason") == _SILENT:
+            raise MemoryError from error
+        raise
+
+
+_SILENT = "unknown error"  # what lxml says where libxml2 ran out of memory and said nothing
+
+
 def slug(namespace: str) -> str:
     """A folder name for a namespace: its path in letters, digits and dashes."""
     return re.sub(r"[^A-Za-z0-9]+", "-", namespace.removeprefix("http://")).strip("-")
 
 
-def _namespace(entry: Path) -> str:
+def namespace_of(entry: Path) -> str:
+    """The namespace whose documents a schema describes. Raises FormError `form.schema_unreadable`."""
     try:
         root = parse(entry.read_bytes()).getroot()
     except (OSError, DocumentUnreadable) as error:

@@ -1,7 +1,7 @@
 """What a schema can contain, as a tree of particles: the ground for drafts, samples, differences and XPath checks.
 
 Reads XML Schema 1.0 as forms use it: elements, sequences, choices, groups, extensions, restrictions, includes without a
-namespace (they take the includer's), imports. Substitution groups, keys and wildcards' contents are left out.
+namespace (they take the includer's), redefinitions, imports. Substitution groups, keys and wildcards are left out.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from gateway.formdata.simple import TEXT, SimpleType, SimpleTypes
 UNBOUNDED = 1_000_000
 _DEPTH = 40  # of nested elements; a form deeper than this is cut
 _REPEAT = 1  # how often a type may stand inside itself
+_ORIGINAL = " (original)"  # no name of XML has a space in it
 _GLOBAL = ("element", "complexType", "simpleType", "group", "attribute", "attributeGroup")
 
 Name = tuple[str, str]  # namespace, local name
@@ -100,23 +101,38 @@ class _Schema:
         self._collect(closure.entry, self.namespace)
         self.types = SimpleTypes(self.components["simpleType"], self.resolve)
 
-    def _collect(self, key: str, namespace: str) -> None:
+    def _collect(self, key: str, namespace: str, redefined: frozenset[str] = frozenset()) -> None:
         if (key, namespace) in self._seen:
             return
         self._seen.add((key, namespace))
         for child in self.closure.documents[key].getroot().iterchildren(etree.Element):
-            kind = etree.QName(child).localname
+            kind, name = etree.QName(child).localname, child.get("name", "")
             if kind in _GLOBAL:
-                self.components[kind].setdefault((namespace, child.get("name", "")), (child, namespace))
-            elif kind in ("include", "redefine"):
+                known = f"{name}{_ORIGINAL}" if name in redefined else name
+                self.components[kind].setdefault((namespace, known), (child, namespace))
+            elif kind == "redefine":
+                self._redefine(child, namespace)
+            elif kind == "include":
                 self._collect(child.get("schemaLocation", ""), namespace)
             elif kind == "import" and child.get("schemaLocation") in self.closure.documents:
                 target = self.closure.documents[child.get("schemaLocation", "")].getroot()
                 self._collect(child.get("schemaLocation", ""), target.get("targetNamespace") or "")
 
+    def _redefine(self, node: etree._Element, namespace: str) -> None:
+        """What stands inside takes the original's name; the original keeps living under another one."""
+        for own in node.iterchildren(*(f"{{{XS}}}{kind}" for kind in _GLOBAL)):
+            self.components[etree.QName(own).localname].setdefault((namespace, own.get("name", "")), (own, namespace))
+        names = frozenset(own.get("name", "") for own in node.iterchildren(etree.Element))
+        self._collect(node.get("schemaLocation", ""), namespace, names)
+
     def resolve(self, node: etree._Element, reference: str, namespace: str) -> Name:
-        """A QName in the document of `node`; without a prefix and a default it is of the target namespace."""
+        """A QName in the document of `node`; without a prefix and a default it is of the target namespace.
+
+        Inside xs:redefine a component's own name means the original.
+        """
         prefix, _, local = reference.rpartition(":")
+        if any(above.get("name") == local and _is_redefinition(above) for above in (node, *node.iterancestors())):
+            local += _ORIGINAL
         if prefix:
             return (node.nsmap.get(prefix) or "", local)
         return (node.nsmap.get(None) or namespace, local)
@@ -210,6 +226,11 @@ class _Schema:
             kind = self.types.inline(simple, namespace)
         clark = "{{{}}}{}".format(*self.resolve(node, reference, namespace)) if reference else node.get("name", "")
         return [Attribute(clark, node.get("use") == "required", kind, node.get("fixed"))]
+
+
+def _is_redefinition(node: etree._Element) -> bool:
+    above = node.getparent()
+    return above is not None and above.tag == f"{{{XS}}}redefine"
 
 
 def _occurs(node: etree._Element) -> tuple[int, int]:

@@ -41,7 +41,10 @@ def test_every_form_proves_itself_and_a_service_table_comes_from_it(brama):
     assert all(row["fine"] for row in brama.json("forms", "check"))
     assert len(brama.json("forms", "check", "--services")) == 27
     assert "DN-1" in brama("forms", "check", "DN-1")
-    assert "documented" in brama("forms", "check", "--services")
+    table = brama("forms", "check", "--services")
+    for told in ("udokumentowana", "odtworzona", "† odtworzony: napisany przez projekt Brama", "* A8: Nie ma własnego"):
+        assert told in table
+    assert "odtworzony: napisany przez projekt Brama" in brama("forms", "list")
 
 
 def test_an_integrator_adds_a_form_drafts_its_mapping_and_compares_versions(brama, tmp_path):
