@@ -36,3 +36,16 @@ class AnswersConfig(_Model):
     approve_all: bool = Field(default=False, description="A person approves settlement statements too.")
     collect_within_days: int = Field(default=14, ge=1, le=90, description="terminDoreczenia of dorecz.")
     corrections: CorrectionsConfig = CorrectionsConfig()
+
+
+class ObtainConfig(_Model):
+    """`[receipt.obtain]`: how ePUAP's receipt for a document is had where ePUAP gave it to the sender, not to us."""
+
+    sources: tuple[Literal["stores", "service"], ...] = Field(
+        default=("stores",), description="Asked in this order: the RECEIVED store, ObslugaUPP; none: never asked."
+    )
+    service_url: str = "https://ws.epuap.gov.pl/pk_external_ws/services/obslugaUpp"
+    first_after_s: float = Field(default=60.0, ge=0, description="After a document came.")
+    retry_s: tuple[float, ...] = Field(
+        default=(600, 3600, 21600, 86400), description="Waits after asking in vain; then it is given up, visibly."
+    )

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from gateway.answer_settings import AnswersConfig
+from gateway.answer_settings import AnswersConfig, ObtainConfig
 from gateway.api_settings import ApiConfig
 from gateway.attachment_settings import AttachmentsConfig, TenantAttachments
 from gateway.file_settings import FilesConfig, Missing
@@ -128,6 +128,7 @@ class ReceiptConfig(_Model):
         Channel.IMPORT: "epuap",
         Channel.REST: "own",
     }
+    obtain: ObtainConfig = ObtainConfig()
 
 
 class EpuapConfig(_Model):

@@ -1,8 +1,8 @@
 """Named places where the tests kill the process, to show that nothing is lost or doubled there.
 
 `BRAMA_CRASH_AT=name` makes the process send itself SIGKILL at that place; refused in production by `brama check`
-and by `brama serve`. Names: after_pull, after_keep, after_confirm, after_receipt, before_send, after_send, after_store; for big files
-before_fetch, in_fetch (amid the transfer), after_fetch (written down, not read), after_file_kept.
+and by `brama serve`. Names: after_pull, after_keep, after_confirm, after_receipt; before_send, after_send, after_store
+of deliveries and messages, before_claim of messages; for big files before_fetch, in_fetch (amid the transfer), after_fetch (written down, not read), after_file_kept.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import os
 import signal
 
 NAMES = (
-    "after_pull", "after_keep", "after_confirm", "after_receipt", "before_send", "after_send", "after_store",
+    "after_pull", "after_keep", "after_confirm", "after_receipt", "before_claim", "before_send", "after_send",
+    "after_store",
     "before_fetch", "in_fetch", "after_fetch", "after_file_kept",
 )  # fmt: skip
 

@@ -7,6 +7,7 @@
     answer    one step of an answer to a citizen: ask, draft, sign (see reply/)
     send      one try at one message of the outbox (see outbox/send.py)
     fetch     one try at one big file (see bigfiles/fetch.py)
+    obtain    ask for receipts that ePUAP gave the senders (see outbox/obtaining.py)
 Each step returns a value; nothing is decided by exceptions. Repeating any of them is harmless.
 """
 
@@ -25,7 +26,7 @@ from gateway.bigfiles import fetch as fetching
 from gateway.bigfiles import links
 from gateway.clock import WARSAW
 from gateway.crashpoint import crashpoint
-from gateway.outbox import receipts
+from gateway.outbox import obtaining, receipts
 from gateway.outbox import send as sending
 from gateway.policy import Verdict
 from gateway.store import accepting, events, jobs, reports, submissions
@@ -212,12 +213,18 @@ def fetch(file_id: UUID, tools: Tools) -> None:
     fetching.attempt(file_id, tools, reply.file_lost)
 
 
+def obtain(submission_id: UUID, tools: Tools) -> None:
+    """In a worker: ask ePUAP for the receipts that are due of one gmina, if nobody else does."""
+    obtaining.obtain(submission_id, tools)
+
+
 STEPS = {  # what a wake-up asks for
     jobs.PROCESS: process,
     jobs.DELIVER: deliver,
     jobs.ANSWER: answer,
     jobs.SEND: send,
     jobs.FETCH: fetch,
+    jobs.RECEIPTS: obtain,
 }
 
 

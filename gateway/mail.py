@@ -15,14 +15,16 @@ from gateway.seals import Seals
 from gateway.signatures import TrustPolicy
 from gateway.tools import Mail
 from gateway.transport.post import EpuapPost
-from gateway.transport.send import Portal, Sender
+from gateway.transport.receipts import EpuapReceipts
+from gateway.transport.send import Portal, ReceiptService, Sender
 from schemas.errors import ConfigError, ReceiptError
-from schemas.outgoing import LookUp, Post
+from schemas.outgoing import LookUp, Post, ReceiptSource
 
 
 def mail_of(config: Config, seals: Seals, trust: TrustPolicy, clock: Clock) -> Mail:
     """Nothing is read or opened before the first answer needs it."""
-    return Mail(seal=partial(_seal, seals), post=Posts(config, clock).get, check=partial(_check, trust))
+    posts = Posts(config, clock)
+    return Mail(seal=partial(_seal, seals), post=posts.get, check=partial(_check, trust), receipts=posts.receipts)
 
 
 class Posts:
@@ -40,12 +42,20 @@ class Posts:
                 self._built[teryt] = self._build(teryt)
             return self._built[teryt]
 
+    def receipts(self, teryt: str) -> ReceiptSource:
+        """Where the receipts of what a gmina received are had from. Raises ConfigError as `get`."""
+        subject = self._subject(teryt)
+        obtain = self._config.gateway.receipt.obtain
+        stores = endpoint(self._config, self._config.gateway.epuap.stores_url)
+        return EpuapReceipts(
+            Portal(stores, subject) if "stores" in obtain.sources else None,
+            ReceiptService(endpoint(self._config, obtain.service_url), subject)
+            if "service" in obtain.sources
+            else None,
+        )
+
     def _build(self, teryt: str) -> Post:
-        tenant = self._config.tenants.get(teryt)
-        if tenant is None:
-            raise ConfigError([f"tenants: {teryt}: nie ma takiej gminy / no such tenant"])
-        settings = self._config.gateway.epuap
-        subject = tenant.subject or tenant.mailboxes[0].strip("/").partition("/")[0]
+        settings, subject = self._config.gateway.epuap, self._subject(teryt)
         return EpuapPost(
             Sender(
                 endpoint(self._config, settings.skrytka_url), endpoint(self._config, settings.doreczyciel_url), subject
@@ -55,8 +65,15 @@ class Posts:
             timeout_s=settings.timeout_s,
             settle_s=settings.sent_settle_s,
             look_up=LookUp(settings.sent_store),
-            due_days=tenant.answers.collect_within_days,
+            due_days=self._config.tenants[teryt].answers.collect_within_days,
         )
+
+    def _subject(self, teryt: str) -> str:
+        """The institution in ePUAP."""
+        tenant = self._config.tenants.get(teryt)
+        if tenant is None:
+            raise ConfigError([f"tenants: {teryt}: nie ma takiej gminy / no such tenant"])
+        return tenant.subject or tenant.mailboxes[0].strip("/").partition("/")[0]
 
 
 def _seal(seals: Seals, octets: bytes, at: datetime) -> bytes:

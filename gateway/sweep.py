@@ -9,7 +9,7 @@ from sqlalchemy import Connection, RowMapping
 
 from gateway import flow, reply, retry
 from gateway.bigfiles import upkeep as bigfiles
-from gateway.outbox import upkeep
+from gateway.outbox import obtaining, upkeep
 from gateway.store import deliveries, events, reports, submissions, sweeps
 from gateway.tools import Tools
 from schemas.delivery import DeliveryState, Repeat
@@ -44,11 +44,13 @@ def sweep(tools: Tools) -> int:
         flow.finish(submission_id, tools)
     for submission_id in unsettled:
         flow.look_again(submission_id, tools)
-    found = len(processing) + lost + len(freed) + len(undecided)
+    wanted = obtaining.sweep(tools)
+    found = len(processing) + lost + len(freed) + len(undecided) + wanted
     if found:
         log.info(
-            "sweep_found", processing=len(processing), deliveries=lost, parked=len(freed), undecided=len(undecided)
-        )
+            "sweep_found", processing=len(processing), deliveries=lost, parked=len(freed), undecided=len(undecided),
+            receipts=wanted,
+        )  # fmt: skip
     return found
 
 

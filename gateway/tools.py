@@ -16,7 +16,7 @@ from gateway.store.database import Store
 from schemas.case import Case, MessageFacts
 from schemas.files import Fetched
 from schemas.finding import Finding, FormInfo, Validation
-from schemas.outgoing import Post
+from schemas.outgoing import Post, ReceiptSource
 from schemas.receipt import Receipt
 from schemas.submission import Submission
 from schemas.verification import Verification
@@ -54,6 +54,7 @@ class Mail:
     seal: Callable[[bytes, datetime], bytes]  # a document's octets → the same with our signature set in; ReceiptError
     post: Callable[[str], Post]  # a tenant's channel; ConfigError
     check: Callable[[bytes, bytes | None], Any]  # a receipt, the document it may be for → ReceiptCheck
+    receipts: Callable[[str], ReceiptSource] | None = None  # of what a tenant received; ConfigError
 
 
 class Repository(Protocol):

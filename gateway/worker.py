@@ -138,6 +138,10 @@ def _app(tools: Tools) -> App:
     def send(id: str) -> None:
         _guarded(flow.send, UUID(id), tools)
 
+    @app.task(name=jobs.RECEIPTS, queue=jobs.QUEUE)
+    def receipts(id: str) -> None:
+        _guarded(flow.obtain, UUID(id), tools)
+
     return app
 
 

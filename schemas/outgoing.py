@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -17,6 +18,7 @@ from typing import Protocol
 from uuid import UUID
 
 from schemas.receipt import ReceiptKind
+from schemas.submission import Submission
 
 
 class MessageState(StrEnum):
@@ -102,4 +104,13 @@ class Post(Protocol):
 
     def find(self, message: Message) -> Accepted | None:
         """Is it among what was sent? Raises ServiceError: nothing is known."""
+        ...
+
+
+class ReceiptSource(Protocol):
+    """Where receipts that a channel gave to senders can be had from afterwards."""
+
+    def open(self) -> Callable[[Submission], Iterator[bytes]]:
+        """Made ready once for any number of documents; each call yields what may be the document's receipt, likely ones
+        first. Raises ServiceError, also while it yields."""
         ...

@@ -170,8 +170,9 @@ class Correspondent(Gateway):
             transaction.execute(text("UPDATE delivery SET state = 'set_aside', due_at = NULL"))
 
     def later(self) -> None:
-        """Everything that waits for a time is due now, and every lease is over."""
+        """Everything that waits for a time is due now, every lease is over, and lost wake-ups are known to be lost."""
         with self.tools.store.begin() as transaction:
+            transaction.execute(text("UPDATE message SET woken_at = NULL"))
             for column in ("due_at", "lease_until"):
                 transaction.execute(text(f"UPDATE message SET {column} = now() WHERE {column} IS NOT NULL"))
 

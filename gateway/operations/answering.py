@@ -139,19 +139,28 @@ def unmatched(store: Store) -> tuple[dict[str, Any], ...]:
 
 
 def bind_receipt(store: Store, receipt_id: int, message_id: UUID, *, actor: str, reason: str) -> ActionResult:
-    """A person says which message a receipt is for. Raises OperationRefused: unknown, or bound already."""
+    """A person says which message a receipt is for, and stands for it where its seal could not be judged.
+
+    It settles the message, unless the seal is broken or covers other octets than ours: then it is only shown there.
+    Raises: OperationRefused: `operation.not_found` (also: bound already), `operation.actor_and_reason`.
+    """
     named(actor, reason)
     with store.begin() as transaction:
-        receipt = next((one for one in outbox.unmatched_receipts(transaction) if one["id"] == receipt_id), None)
+        receipt = outbox.receipt(transaction, receipt_id)
+        row = outbox.locked(transaction, message_id)
         message = outbox.load(transaction, message_id)
-        if receipt is None or message is None:
-            raise OperationRefused("operation.not_found", id=receipt_id if receipt is None else message_id)
+        if receipt is None or receipt["message_id"] is not None or row is None or message is None:
+            raise OperationRefused("operation.not_found", id=message_id if row is None else receipt_id)
         asked = {"receipt": receipt_id, "message": str(message_id)}
         action = note(transaction, "receipt_bind", actor, reason, asked, 1)
-        outbox.bind_receipt(transaction, receipt_id, message_id, matched_by="person", tenant=message.tenant)
-        believed = receipt["indication"] == Indication.PASSED
-        receipts.bound(transaction, message, receipt["kind"], believed, actor, receipt=receipt["identifier"],
-                       matched_by="person", action=action)  # fmt: skip
+        binding = receipts.binding_of(bytes(receipt["xml"]), row)
+        outbox.bind_receipt(
+            transaction, receipt_id, message_id, matched_by="person", tenant=message.tenant, binding=binding
+        )
+        settles = receipt["indication"] != Indication.FAILED and binding != "is_not"
+        receipts.bound(transaction, message, receipt["kind"], settles, actor, receipt=receipt["identifier"],
+                       matched_by="person", binding=binding, action=action)  # fmt: skip
+        receipts.arrival_done(transaction, receipt["submission_id"])
         now = outbox.load(transaction, message_id)
     assert now is not None
     return ActionResult(message_id, now.state.value)

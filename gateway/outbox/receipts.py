@@ -14,12 +14,13 @@ from sqlalchemy import Connection, RowMapping
 
 from gateway.receipts.digests import detached_digests
 from gateway.receipts.read import read_receipt
-from gateway.store import events, outbox
+from gateway.store import events, outbox, submissions
 from gateway.tools import Tools
 from schemas.errors import DocumentUnreadable, ReceiptError
 from schemas.ids import sha256
 from schemas.outgoing import Message, MessageKind, MessageState
 from schemas.receipt import Receipt
+from schemas.submission import SubmissionState
 from schemas.verification import Indication
 from schemas.xmldoc import UPO
 
@@ -90,6 +91,55 @@ def keep(transaction: Connection, judged: Judged, *, came_by: str, tenant: str |
         return
     bound(transaction, message, receipt.kind.value, judged.believed, receipt=receipt.id, matched_by=judged.matched_by,
           binding=judged.binding, indication=judged.indication)  # fmt: skip
+
+
+def rematch(tools: Tools) -> int:
+    """Bind what came before the channel's number of its message was known here. Returns how many there were."""
+    with tools.store.begin() as transaction:
+        found = outbox.matchable_now(transaction)
+    for receipt_id, message_id in found:
+        _bind(receipt_id, message_id, tools)
+    return len(found)
+
+
+def _bind(receipt_id: int, message_id: UUID, tools: Tools) -> None:
+    """Judged against the message's octets first; nothing if somebody has bound it meanwhile."""
+    with tools.store.begin() as transaction:
+        row = outbox.receipt(transaction, receipt_id)
+        message = outbox.load(transaction, message_id, with_document=True)
+    assert row is not None
+    assert message is not None
+    assert tools.mail is not None
+    checked = tools.mail.check(bytes(row["xml"]), message.document)
+    indication = checked.verification.indication.value
+    believed = indication == Indication.PASSED and checked.binding != "is_not"
+    with tools.store.begin() as transaction:
+        still = outbox.receipt(transaction, receipt_id)
+        if still is None or still["message_id"] is not None:
+            return
+        outbox.bind_receipt(transaction, receipt_id, message_id, tenant=message.tenant, matched_by="document_id",
+                            binding=checked.binding, indication=indication)  # fmt: skip
+        bound(transaction, message, row["kind"], believed, receipt=row["identifier"], matched_by="document_id",
+              binding=checked.binding, indication=indication)  # fmt: skip
+        arrival_done(transaction, row["submission_id"])
+
+
+def arrival_done(transaction: Connection, arrival: UUID | None) -> None:
+    """The mail that brought a receipt was held while nobody knew what it was for; now it needs nobody."""
+    if arrival is None or not submissions.still(transaction, arrival, SubmissionState.HELD):
+        return
+    submissions.move(transaction, arrival, SubmissionState.CLOSED, MATCHED)
+    events.append(transaction, arrival, "receipt_bound")
+
+
+def binding_of(receipt: bytes, row: RowMapping) -> str:
+    """`is_for`, `is_not` or `unresolved`, by the digests a receipt holds and those of a message's octets."""
+    try:
+        held = detached_digests(receipt)
+    except DocumentUnreadable:
+        held = frozenset()
+    ours = {row["sha256"], row["canonical_sha256"]} - {None}
+    return "is_for" if held & ours else "is_not" if held else "unresolved"
 
 
 def bound(

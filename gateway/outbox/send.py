@@ -62,6 +62,7 @@ def attempt(message_id: UUID, tools: Tools) -> None:
     if not isinstance(post, Unreachable):
         lease_s = max(lease_s, 2 * post.timeout_s + _MARGIN_S)  # a look, and then sending
     asked_at = time.monotonic()
+    crashpoint("before_claim")
     with tools.store.begin() as transaction:
         claim = outbox.claim(transaction, message_id, worker=tools.worker, lease_s=lease_s)
     if claim is None:
@@ -149,7 +150,7 @@ def _outcome(error: Exception, claim: Claim) -> Outcome:
     if isinstance(error, ServiceRefused):
         return Refused(error.code, f"{error.facts.get('number', '')} {error.facts.get('text', '')}".strip())
     if isinstance(error, BramaError):
-        return Unsettled(error.code)
+        return Unsettled(error.code, str(error.facts.get("reason", "")))
     log.error("sending_escaped", message=str(claim.message.id), error=type(error).__name__)
     return Unsettled(ESCAPED, type(error).__name__)
 

@@ -1,7 +1,8 @@
-"""What keeps answers and messages moving: due ones are woken, messages of vanished workers recovered."""
+"""What keeps answers and messages moving: due ones woken, messages of vanished workers recovered, receipts bound."""
 
 from __future__ import annotations
 
+from gateway.outbox.receipts import rematch
 from gateway.outbox.send import recover
 from gateway.store import answers, outbox
 from gateway.tools import Tools
@@ -18,4 +19,4 @@ def tick(tools: Tools) -> int:
         lost = outbox.expired(transaction)
         for row in lost:
             recover(transaction, row, tools)
-    return len(woken) + len(lost)
+    return len(woken) + len(lost) + rematch(tools)

@@ -40,10 +40,11 @@ def details(effect: dict[str, Any], store: str, element: str = "SzczegolyDokumen
     """One line of a store's listing; times as GMT without a zone."""
     gmt = datetime.fromisoformat(effect["at"]).astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds")
     nil = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:nil="true"'
+    receipt = f"<idUPO>{effect['upp']}</idUPO>" if effect.get("upp") else f"<idUPO {nil}/>"
     to, back = effect.get("to", effect.get("mailbox", "")), effect.get("reply_mailbox", "")
     return (
         f"<{element}><id>{effect['number']}</id><nazwa>{escape(effect.get('file_name', ''))}</nazwa><metadane {nil}/>"
-        f"<idUPO {nil}/><nadawca><nazwa>TEST</nazwa><adres>{escape(back)}</adres></nadawca>"
+        f"{receipt}<nadawca><nazwa>TEST</nazwa><adres>{escape(back)}</adres></nadawca>"
         f"<adresat><nazwa>TEST</nazwa><adres>{escape(to)}</adres></adresat><dataNadania>{gmt}</dataNadania>"
         f"<dataOdebrania {nil}/><dataUtworzenia {nil}/><formularz {nil}/><folder>{store}</folder></{element}>"
     )

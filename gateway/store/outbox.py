@@ -25,6 +25,17 @@ UPDATE message SET state = 'trying', fence = fence + 1, attempts = attempts + 1,
 RETURNING *
 """)
 
+_MATCHABLE = text("""
+SELECT r.id AS receipt, (array_agg(m.id))[1] AS message
+  FROM message_receipt r
+  JOIN submission s ON s.id = r.submission_id
+  JOIN message m ON m.remote_document_id IN (r.stored ->> 'document_id',
+                                             substring(r.stored ->> 'document_id' FROM '^DOK(.+)$'))
+                AND m.reply_to = s.mailbox
+ WHERE r.message_id IS NULL
+ GROUP BY r.id HAVING count(*) = 1
+ ORDER BY r.id LIMIT :limit
+""")
 NEEDS_A_PERSON = or_(M.state.in_(("refused", "given_up")), and_(M.state == "unsettled", M.due_at.is_(None)))
 _SMALL = [column for column in t.message.c if column.name != "document"]
 
@@ -209,10 +220,25 @@ def receipts_of(connection: Connection, message_ids: Iterable[UUID]) -> list[dic
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
+def receipt(connection: Connection, receipt_id: int) -> dict[str, Any] | None:
+    """One receipt, locked, for whoever binds it."""
+    found = connection.execute(select(t.message_receipt).where(R.id == receipt_id).with_for_update()).mappings().first()
+    return dict(found) if found else None
+
+
 def unmatched_receipts(connection: Connection, limit: int = 200) -> list[dict[str, Any]]:
     """Receipts nobody knows the message of, newest first."""
     query = select(t.message_receipt).where(R.message_id.is_(None)).order_by(R.id.desc()).limit(limit)
     return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def matchable_now(connection: Connection, limit: int = 50) -> list[tuple[int, UUID]]:
+    """Receipts of unknown messages whose document id is by now the channel's number of one: (receipt, message).
+
+    The number becomes known with the answer to sending, or in the list of what was sent: after the receipt, if that was
+    faster. Only messages whose receipts come to the box the receipt came to; more than one candidate is none.
+    """
+    return [(row.receipt, row.message) for row in connection.execute(_MATCHABLE, {"limit": limit})]
 
 
 def from_row(row: RowMapping, document: bytes = b"") -> Message:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from gateway import channels, flow, poll
+from gateway import channels, flow, poll, sweep
 from gateway.simulate import upp
 from gateway.simulate.offices.client import Office
 from gateway.store import events, outbox
@@ -178,6 +178,23 @@ def test_two_upps_for_one_message_are_both_kept_and_no_submission_of_either(gate
     assert words.count("reply_receipt") == 2
 
 
+def test_a_receipt_that_came_before_our_number_was_known_is_bound_once_it_is(gateway, office):
+    office.tell("hang_up_after_storing", times=1)
+    message = gateway.put("dorecz")
+    flow.send(message.id, gateway.tools)
+    number = office.effects("delivered")[0]["number"]
+    stranger = a_signed_document("letter")  # the UPP covers another form of the octets: only its number fits
+    arrived = gateway.receive(a_receipt(stranger, number))
+    assert (arrived.state, gateway.receipts(message.id)) == (SubmissionState.HELD, [])
+    gateway.later()
+    gateway.work_until_quiet()
+    sweep.tick(gateway.tools)
+    (bound,) = gateway.receipts(message.id)
+    assert (bound["matched_by"], bound["binding"]) == ("document_id", "is_not")
+    assert gateway.load(arrived).state is SubmissionState.CLOSED
+    assert state(gateway, message) == "sent"
+
+
 def a_receipt(document: bytes, number: int = 77, seal=None) -> bytes:
     data = upp.UppData(1, number, ("Adresat", "testowykonto"), ("Gmina", "gmina"), "pismo.xml")
     return upp.upp(data, document, seal or pki().upo_seal)
@@ -244,6 +261,7 @@ def test_a_late_outcome_is_refused_by_the_fence(gateway, office):
 @pytest.mark.parametrize(
     ("point", "tries", "end"),
     [
+        ("before_claim", ["delivered"], "receipted"),
         ("before_send", ["unsettled", "delivered"], "receipted"),
         ("after_send", ["unsettled", "delivered"], "sent"),
         ("after_store", ["delivered"], "receipted"),
@@ -260,3 +278,36 @@ def test_killed_at_any_point_nothing_is_sent_twice(database, office, tmp_path, p
     gateway.later()
     gateway.work_until_quiet()
     assert (gateway.tries(message.id), state(gateway, message), sent(office)) == (tries, end, [message.file_name])
+
+
+@pytest.mark.parametrize("point", ["before_claim", "before_send", "after_send"])
+def test_killed_before_the_record_a_delivery_is_looked_up_and_not_sent_twice(database, office, tmp_path, point):
+    url = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    folder = configure(tmp_path, office, database_url=url)
+    gateway = answering(database, folder)
+    message = gateway.put("dorecz")
+    gateway.forget_deliveries()
+    with brama("work", folder, crash_at=point) as process:
+        assert process.died_of_sigkill(60)
+    gateway.later()
+    gateway.work_until_quiet()
+    assert (state(gateway, message), sent(office, "delivered")) == ("sent", [message.file_name])
+
+
+def test_killed_after_the_effect_where_nothing_can_be_looked_up_only_a_receipt_ends_the_doubt(
+    database, office, tmp_path
+):
+    url = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    folder = configure(tmp_path, office, database_url=url, sent_store="none")
+    gateway = answering(database, folder)
+    message = gateway.put()
+    gateway.forget_deliveries()
+    with brama("work", folder, crash_at="after_send") as process:
+        assert process.died_of_sigkill(60)
+    for _ in range(3):
+        gateway.later()
+        gateway.work_until_quiet()
+    assert (state(gateway, message), sent(office)) == ("unsettled", [message.file_name])
+    place_receipt(office, office.effects("sent")[0]["number"], "UPP")
+    pull(gateway)
+    assert (state(gateway, message), sent(office)) == ("receipted", [message.file_name])

@@ -20,6 +20,7 @@ from gateway.simulate.offices.client import Office
 from gateway.store import outbox
 from schemas.errors import OperationRefused
 from schemas.ids import sha256
+from schemas.submission import SubmissionState
 from tests.builders import a_signed_document, pki
 from tests.outboxes import Correspondent, configure
 from tests.outboxes import answering as a_correspondent
@@ -112,6 +113,29 @@ def test_a_person_says_what_an_unmatched_receipt_is_for(gateway, office):
     assert (bound["matched_by"], answering.unmatched(gateway.tools.store)) == ("person", ())
     with pytest.raises(OperationRefused):
         answering.bind_receipt(gateway.tools.store, unmatched["id"], message.id, **BY)
+
+
+def test_a_receipt_bound_by_a_person_settles_the_message_and_the_mail_that_brought_it(gateway, office):
+    document = a_signed_document("letter")
+    data = upp.UppData(5, 77, ("A", "a"), ("B", "b"), "pismo.xml")
+    arrived = gateway.receive(upp.upp(data, document, pki().trusted_profile_lookalike))  # a seal nobody knows
+    office.tell("hang_up_after_storing", times=1)
+    message = gateway.put(document=document)
+    flow.send(message.id, gateway.tools)
+    (unmatched,) = answering.unmatched(gateway.tools.store)
+    done = answering.bind_receipt(gateway.tools.store, unmatched["id"], message.id, **BY)
+    (bound,) = gateway.receipts(message.id)
+    assert (done.state, bound["binding"], bound["indication"]) == ("receipted", "is_for", "INDETERMINATE")
+    assert gateway.load(arrived).state is SubmissionState.CLOSED
+
+
+def test_a_receipt_whose_seal_covers_other_octets_settles_nothing_whoever_binds_it(gateway, office):
+    message = in_doubt(gateway, office, "hang_up_after_storing")
+    data = upp.UppData(5, 77, ("A", "a"), ("B", "b"), "pismo.xml")
+    gateway.receive(upp.upp(data, a_signed_document("letter"), pki().upo_seal))
+    (unmatched,) = answering.unmatched(gateway.tools.store)
+    done = answering.bind_receipt(gateway.tools.store, unmatched["id"], message.id, **BY)
+    assert (done.state, gateway.receipts(message.id)[0]["binding"]) == ("unsettled", "is_not")
 
 
 def run(folder: Path, *arguments: str) -> Any:

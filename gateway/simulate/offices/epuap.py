@@ -3,7 +3,8 @@
 Requests must be signed and fit the XSD; answers are signed with a generated WS-Sign certificate, written to
 `ws-sign.pem` in the state folder, UPPs with the seal in `upp-seal.pem`. Faults as for every office. Beside services:
 
-    POST /simulated/box    {"mailbox", "document" (base64), "file_name", "reply_mailbox", "is_test"}: a citizen sends
+    POST /simulated/box    {"mailbox", "document" (base64), "file_name", "reply_mailbox", "is_test"}: a citizen sends;
+                           "receipted": true: the store RECEIVED names its UPP
     POST /simulated/file   {"content" (base64), "name"} → {"file_id"}: a big file a citizen uploaded
     POST /simulated/receipt {"number", "kind": "UPP" | "UPD"}: a receipt for what was sent comes to the sender's box
 """
@@ -142,7 +143,9 @@ class Epuap:
         order = json.loads(request.body)
         with self._lock:
             if request.path == "/simulated/box":
-                placed = self._place(**{**order, "document": base64.b64decode(order["document"])})
+                document = base64.b64decode(order["document"])
+                upp = self._upp_of(document, order) if order.pop("receipted", False) else None
+                placed = self._place(**{**order, "document": document}, upp=upp)
                 return _json({"number": placed["number"], "document_id": placed["number"]})
             if request.path == "/simulated/receipt":
                 return _json({"number": self._place_receipt(order["number"], order["kind"])})
@@ -150,14 +153,23 @@ class Epuap:
                 return _json({"file_id": self._keep_file(order["name"], "application/octet-stream", order["content"])})
         return Response(404, b"")
 
+    def _upp_of(self, document: bytes, order: dict[str, Any]) -> int:
+        """The number of the UPP that the sender is given and the RECEIVED store names."""
+        to, number = order["mailbox"], len(self._ledger.all()) + 2  # the document comes after its receipt
+        who = (to, to.strip("/").partition("/")[0])
+        sealed = self._seal_receipt(number, who, ("TEST Nadawca", "testowykonto"), order["file_name"], document)
+        made: int = sealed["number"]
+        return made
+
     def _place(
         self, mailbox: str, document: bytes, file_name: str, reply_mailbox: str = "/testowykonto/domyslna",
-        is_test: bool = False,
+        is_test: bool = False, upp: int | None = None,
     ) -> dict[str, Any]:  # fmt: skip
         """Put a document at the end of a box's queue."""
         placed = self._ledger.add(
             "placed", str(uuid4()), mailbox=mailbox, file_name=file_name, is_test=is_test,
             reply_mailbox=reply_mailbox, content=base64.b64encode(document).decode(), at=datetime.now(UTC).isoformat(),
+            upp=upp,
         )  # fmt: skip
         self._boxes.setdefault(mailbox, deque()).append(placed)
         return placed
