@@ -2,7 +2,8 @@
 
 `BRAMA_CRASH_AT=name` makes the process send itself SIGKILL at that place; refused in production by `brama check`
 and by `brama serve`. Names: after_pull, after_keep, after_confirm, after_receipt; before_send, after_send, after_store
-of deliveries and messages, before_claim of messages; for big files before_fetch, in_fetch (amid the transfer), after_fetch (written down, not read), after_file_kept.
+of deliveries and messages, before_claim of messages; for big files before_fetch, in_fetch (amid the transfer),
+after_fetch (written down, not read), after_file_kept.
 """
 
 from __future__ import annotations
