@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 Figures = list[dict[str, Any]]
@@ -10,12 +11,12 @@ Figures = list[dict[str, Any]]
 
 def names() -> list[str]:
     """What `brama bench` can measure."""
-    return list(_SUITE)
+    return [*_SUITE, PULL]
 
 
-def run(name: str) -> Figures:
-    """Measure one thing; takes from seconds to a few minutes."""
-    return _SUITE[name]()
+def run(name: str, documents: int = 500) -> Figures:
+    """Measure one thing; takes from seconds to a few minutes. `documents`: how many the pull run is made with."""
+    return _pull(documents) if name == PULL else _SUITE[name]()
 
 
 def _intake() -> Figures:
@@ -51,7 +52,17 @@ def _delivery() -> Figures:
     return figures
 
 
-def _figure(name: str, unit: str, value: float, floor: float, ratio: float, budget: float) -> dict[str, Any]:
+def _pull(documents: int) -> Figures:
+    """Rates beside the bare loop's; there is no budget for them, but the books must balance."""
+    from gateway.bench import pulling
+
+    found = pulling.run(documents)
+    ours, floor = documents / found.ours_s, documents / found.floor_s
+    figure = _figure(f"pull {documents}", "doc/s", ours, floor, ours / floor, None)
+    return [{**figure, "books": asdict(found.books), "books_balanced": found.books.balanced}]
+
+
+def _figure(name: str, unit: str, value: float, floor: float, ratio: float, budget: float | None) -> dict[str, Any]:
     return {
         "name": name,
         "unit": unit,
@@ -59,10 +70,11 @@ def _figure(name: str, unit: str, value: float, floor: float, ratio: float, budg
         "floor": round(floor, 2),
         "ratio": round(ratio, 2),
         "budget": budget,
-        "within_budget": ratio <= budget,
+        "within_budget": budget is None or ratio <= budget,
     }
 
 
+PULL = "pull"
 _SUITE: dict[str, Callable[[], Figures]] = {
     "intake": _intake,
     "signatures": _signatures,

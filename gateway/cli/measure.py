@@ -21,6 +21,9 @@ WRONG = frozenset(
 
 def bench(
     names: Annotated[list[str] | None, typer.Argument(help="Co zmierzyć; bez tego wszystko.", metavar="CO...")] = None,
+    documents: Annotated[
+        int, typer.Option("--documents", min=13, help="Ile dokumentów ma przebieg „pull”.", metavar="ILE")
+    ] = 500,
     json_: AsJson = False,
 ) -> None:
     """Zmierz: każda liczba obok dolnej granicy z tego samego przebiegu i ich stosunek."""
@@ -34,10 +37,16 @@ def bench(
     figures = []
     for name in names or suite.names():
         err.print(say(f"Mierzę: {name}", f"Measuring: {name}"), markup=False)
-        figures += suite.run(name)
+        figures += suite.run(name, documents)
     if json_:
         show_json(figures)
-        return
+    else:
+        _show_figures(figures)
+    if any(not figure["books_balanced"] for figure in figures if "books" in figure):
+        leave(Exit.NO)
+
+
+def _show_figures(figures: list[dict[str, Any]]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for pl, en in (
         ("Co", "What"),
@@ -55,6 +64,9 @@ def bench(
             Text(str(figure["ratio"]), colour), budget,
         )  # fmt: skip
     out.print(table)
+    for figure in figures:
+        if "books" in figure:
+            out.print(", ".join(f"{name}: {value}" for name, value in figure["books"].items()), style="dim")
 
 
 def faults(

@@ -1,0 +1,37 @@
+"""The pull run with few documents: real processes, and books that must balance; its times are for people."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from gateway.bench.pulling import Books, run
+
+FEW = 60  # of them one is rejected, one quarantined, and one sent twice
+
+
+def test_what_thirteen_boxes_hold_is_pulled_decided_and_delivered_once():
+    report = run(FEW)
+    assert report.books.balanced, report.books
+    expected = Books(
+        placed=FEW + 1, let_go=FEW + 1, kept=FEW, again=1, accepted=FEW - 2, quarantined=1, rejected=1,
+        receipts=FEW - 1, delivered=FEW - 2, undelivered=0, lost=0, doubled=0, wrong=0,
+    )  # fmt: skip
+    assert report.books == expected
+    assert report.to_json()["ratio"] == report.ours_s / report.floor_s > 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"lost": 1}, {"doubled": 1}, {"wrong": 1}, {"undelivered": 1}, {"let_go": 9}, {"again": 1}, {"receipts": 8},
+     {"delivered": 7}, {"kept": 11}],
+    ids=lambda wrong: next(iter(wrong)),
+)  # fmt: skip
+def test_books_with_one_wrong_sum_do_not_balance(wrong):
+    good = Books(
+        placed=10, let_go=10, kept=10, again=0, accepted=8, quarantined=1, rejected=1,
+        receipts=9, delivered=8, undelivered=0, lost=0, doubled=0, wrong=0,
+    )  # fmt: skip
+    assert good.balanced
+    assert not replace(good, **wrong).balanced
