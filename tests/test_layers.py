@@ -35,6 +35,7 @@ ROLES: dict[str, str] = {
     "gateway.forms": "library",
     "gateway.mapping": "library",
     "gateway.bounded": "library",
+    "gateway.page": "library",
     "gateway.render": "library",
     "gateway.stylesheet": "library",
     "gateway.typesetting": "library",

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from gateway.cli.documents import AsJson, ConfigFolder, OneFile, findings_of, load_forms, load_mappings, load_trust
 from gateway.cli.output import Exit, err, language, leave, out, say, show_json
-from schemas.errors import FormError
+from schemas.errors import FormError, MappingError
 from schemas.texts import all_texts
 
 forms = typer.Typer(no_args_is_help=True, help="Wzory formularzy: wykaz, dodawanie, sprawdzanie, szkice odwzorowań.")
@@ -189,14 +189,7 @@ def show(
     config: ConfigFolder = None,
 ) -> None:
     """Pokaż dokument tak, jak czyta go człowiek: opisane pola, załączniki, podpisy, ustalenia."""
-    from gateway import mapper, signatures
-    from gateway.render import render
-
-    document, mappings = file.read_bytes(), load_mappings(config)
-    case = mapper.apply(document, mappings, mapper.MessageFacts())
-    verification = signatures.verify(document, load_trust(trust, config))
-    validation = findings_of(document, config)
-    page = render(document, case, validation, mappings, verification)
+    page = _page(file.read_bytes(), config, load_trust(trust, config))
     if html is not None:
         _write(page.html.encode(), html)
     if pdf is not None:
@@ -205,6 +198,20 @@ def show(
         _write(page.text.encode(), text)
     if html is None and pdf is None and text is None:
         out.print(page.text, markup=False)
+
+
+def _page(document: bytes, config: Path | None, trust: Any) -> Any:
+    """The document as its mapping reads it, or field by field where none does."""
+    from gateway import mapper, signatures
+    from gateway.render import render, render_raw
+
+    verification = signatures.verify(document, trust)
+    validation, mappings = findings_of(document, config), load_mappings(config)
+    try:
+        case = mapper.apply(document, mappings, mapper.MessageFacts())
+    except MappingError as error:
+        return render_raw(document, validation, error, verification)
+    return render(document, case, validation, mappings, verification)
 
 
 def word(code: str) -> str:

@@ -15,9 +15,10 @@ from lxml import html as lxml_html
 from gateway import forms_admin, mapper, validate
 from gateway.forms import Forms
 from gateway.mapper import Mappings, MessageFacts
-from gateway.render import Rendered, render, word
+from gateway.render import Rendered, polish_number, render, render_raw, word
 from gateway.simulate import documents
 from gateway.simulate.documents import File
+from schemas.errors import MappingError
 from schemas.verification import Crypto, Indication, SignatureVerdict, Signer, Verification
 from tests import require
 from tests.judges import verapdf
@@ -44,8 +45,9 @@ def test_a_letter_is_readable_with_its_labels_words_and_attachments():
 def test_a_return_shows_its_rows_in_polish_words():
     text = shown(documents.property_return()).text
     assert "Grunty związane z działalnością gospodarczą" in text
-    assert "Kwota podatku: 17531.64" in text
-    assert "Łączna kwota podatku: 24629" in text
+    assert "Łączna kwota podatku: 24\xa0629" in text
+    row = next(line for line in text.splitlines() if line.startswith("Budynki związane z działalnością"))
+    assert row.split("  ")[-1].strip() == "17\xa0531,64"
     assert "Forma władania: właściciel" in text
 
 
@@ -72,6 +74,12 @@ def test_every_page_is_structured_for_a_screen_reader_and_loads_nothing(name):
         assert section.get("aria-labelledby") in ids
     for forbidden in ("script", "img", "link", "iframe", "object", "a", "form"):
         assert page.findall(f".//{forbidden}") == []
+    for table in page.iter("table"):
+        assert (table.findtext("caption") or "").strip()
+        assert {head.get("scope") for head in table.iter("th")} <= {"col", "row"}
+        assert table.findall("./thead/tr/th")
+        cells = {len(row.findall("./th") + row.findall("./td")) for row in table.iter("tr")}
+        assert len(cells) == 1
     levels = [int(element.tag[1]) for element in page.iter() if element.tag in ("h1", "h2", "h3", "h4")]
     assert all(after - before <= 1 for before, after in pairwise(levels))
 
@@ -86,7 +94,44 @@ def test_findings_unread_content_and_signatures_are_shown():
     text = shown(document, Verification(Indication.PASSED, (verdict,), "full")).text
     assert "Dopisek” nie może tu wystąpić" in text
     assert "/w:Dokument/w:TrescDokumentu/w:Dopisek" in text
-    assert "TOTAL-PASSED; Łucja Próbna" in text
+    assert "Wynik: prawidłowy (TOTAL-PASSED)\nPodpisał(a): Łucja Próbna" in text
+    assert "Rodzaj podpisu: kwalifikowany podpis elektroniczny" in text
+    assert "cokolwiek" in text  # what no row took is shown with what it says
+    assert "błąd" in text
+    assert "schema.element_unexpected" in text
+
+
+def test_a_document_nobody_knows_is_shown_field_by_field_and_says_so():
+    document = documents.unknown_form()
+    with pytest.raises(MappingError) as caught:
+        mapper.apply(document, MAPPINGS, MessageFacts())
+    page = render_raw(document, validate.check(document, FORMS), caught.value)
+    for expected in ("Dokument nieznanego wzoru", "Brama nie ma odwzorowania", "form.unknown", "mapping.none",
+                     "TrescDokumentu / Tytul", "źdźbło, gżegżółka"):  # fmt: skip
+        assert expected in page.html
+        assert expected in page.text
+    assert page.pdf(NOON).startswith(b"%PDF-")
+
+
+def test_a_file_inside_a_document_nobody_knows_is_not_printed_out():
+    document = documents.unknown_form().replace("źdźbło".encode(), b"A" * 3000)
+    assert "A" * 200 not in render_raw(document, validate.check(document, FORMS)).text
+
+
+def test_entries_of_a_list_stand_in_one_table_where_that_can_be_read():
+    page = lxml_html.document_fromstring(shown(documents.property_return()).html)
+    tables = {table.findtext("caption"): table for table in page.iter("table")}
+    heads = [head.text for head in tables["Pozycje"].findall("./thead/tr/th")]
+    assert heads == ["Pozycja", "Podstawa opodatkowania", "Stawka", "Kwota podatku"]
+    assert len(tables["Raty"].findall("./tbody/tr")) == 12
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [("17531.64", "17\xa0531,64"), ("0.3500", "0,3500"), ("-1000", "-1\xa0000"), ("abc", "abc"), ("007", "7")],
+)
+def test_a_number_is_written_as_in_polish_and_keeps_its_digits(written, told):
+    assert polish_number(written) == told
 
 
 def test_every_code_word_of_the_mappings_has_a_polish_word():
@@ -138,7 +183,13 @@ def test_the_pdf_is_polish_and_titled_and_says_what_the_page_says(files, name):
         assert str(opened.Root.Lang) == "pl-PL"
         assert bool(opened.Root.ViewerPreferences.DisplayDocTitle)
     told = printed(files[name])
-    for expected in ("Podpisy elektroniczne", "TOTAL-PASSED; Łucja Próbna", "Uwagi ze sprawdzenia", "Plik"):
+    for expected in (
+        "Podpisy elektroniczne",
+        "prawidłowy (TOTAL-PASSED)",
+        "Łucja Próbna",
+        "Uwagi ze sprawdzenia",
+        "Plik",
+    ):
         assert expected in told
 
 
@@ -162,7 +213,7 @@ def test_what_no_font_can_print_stands_as_its_number(tmp_path):
 def test_every_character_counted_as_printable_can_be_printed():
     every = "".join(chr(number) for number in range(32, 0x10000) if not 0xD800 <= number < 0xE000 and number < 0xFFFE)
     page = shown(documents.general_letter())
-    content = {**page.content, "sections": [{"title": "X", "rows": [["znaki", every]], "parts": []}]}
+    content = {**page.content, "sections": [{"title": "X", "rows": [["znaki", every]], "grids": [], "parts": []}]}
     assert Rendered("", "", content).pdf(NOON).startswith(b"%PDF-")
 
 
