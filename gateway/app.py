@@ -111,6 +111,8 @@ def make_tools(config: Config, store: Store) -> Tools:
         record=partial(_record, mappings),
         worker=f"{socket.gethostname()}:{os.getpid()}",
         mail=mail_of(config, seals, trust, clock),
+        second_opinion=channels.second_opinion(config, clock),
+        files=file_tools_of(config, partial(attachment_rules, config)),
     )
 
 

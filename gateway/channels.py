@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -9,14 +10,17 @@ from pathlib import Path
 from cryptography import x509
 
 from connectors.http import Http, HttpOptions
+from gateway.clock import Clock
 from gateway.config import Config, secret
 from gateway.signatures.messages import MessageTrust
 from gateway.transport.client import Endpoint
 from gateway.transport.pull import PullBox
+from gateway.transport.tpsigning import SigningService
 from gateway.transport.wsse import MessageKey, MessageSigner
 from gateway.web.push import PushSecurity
 from schemas.errors import ConfigError
 from schemas.ids import Mailbox
+from schemas.opinion import Opinion
 
 
 def pull_boxes(config: Config) -> list[PullBox]:
@@ -64,7 +68,23 @@ def endpoint(config: Config, address: str) -> Endpoint:
         signer=_signer(config),
         check=trust.check if trust else None,
         signed_faults=settings.signed_faults,
+        later=frozenset(map(str, settings.later_codes)),
     )
+
+
+def second_opinion(config: Config, clock: Clock) -> Callable[[bytes], Opinion] | None:
+    """Profil Zaufany's service, where one is to be asked. Raises ConfigError as `pull_boxes`."""
+    settings = config.gateway.second_opinion
+    if settings.service == "off":
+        return None
+    files = settings.answer_certificates
+    service = Endpoint(
+        address=settings.address,
+        http=Http(HttpOptions(timeout_s=settings.timeout_s), keep_alive_s=config.gateway.epuap.keep_alive_s),
+        signer=_signer(config),
+        check=_trust(config, "second_opinion.answer_certificates", files).check if files else None,
+    )
+    return SigningService(service, call_ids=settings.call_ids, now=clock.now).verify
 
 
 def _signer(config: Config) -> MessageSigner:

@@ -19,6 +19,7 @@ from gateway.answer_settings import AnswersConfig, ObtainConfig
 from gateway.api_settings import ApiConfig
 from gateway.attachment_settings import AttachmentsConfig, TenantAttachments
 from gateway.file_settings import FilesConfig, Missing
+from gateway.opinion_settings import SecondOpinionConfig
 from schemas.effectiveness import LodgingPolicy
 from schemas.errors import ConfigError, IdentifierInvalid
 from schemas.ids import FormId, Mailbox, Teryt
@@ -150,6 +151,7 @@ class EpuapConfig(_Model):
     signed_faults: bool = Field(default=False, description="Faults must be signed too.")
     timestamp_s: float = Field(default=0.0, ge=0, description="Send a Timestamp valid this long; 0 sends none.")
     clock_skew_s: float = Field(default=300.0, ge=0, description="How far clocks of signed Timestamps may be apart.")
+    later_codes: tuple[int, ...] = Field(default=(), description="kod by which ePUAP says: not done, ask later.")
     confirm_digest: Literal["sha1", "sha256"] = Field(default="sha1", description="The other one is tried once.")
     timeout_s: float = Field(default=120.0, gt=0, le=600)
     keep_alive_s: float = Field(default=15.0, ge=0, description="Idle connections are kept this long; 0 keeps none.")
@@ -188,6 +190,7 @@ class GatewayConfig(_Model):
     receipt: ReceiptConfig = ReceiptConfig()
     api: ApiConfig = ApiConfig()
     epuap: EpuapConfig = EpuapConfig()
+    second_opinion: SecondOpinionConfig = SecondOpinionConfig()
     files: FilesConfig = FilesConfig()
     worker: WorkerConfig = WorkerConfig()
 

@@ -7,7 +7,7 @@ from datetime import datetime
 import structlog
 from sqlalchemy import Connection, RowMapping
 
-from gateway import flow, reply, retry
+from gateway import flow, opinions, reply, retry
 from gateway.bigfiles import upkeep as bigfiles
 from gateway.outbox import obtaining, upkeep
 from gateway.store import deliveries, events, reports, submissions, sweeps
@@ -44,6 +44,7 @@ def sweep(tools: Tools) -> int:
         flow.finish(submission_id, tools)
     for submission_id in unsettled:
         flow.look_again(submission_id, tools)
+    opinions.ask_due(tools)
     wanted = obtaining.sweep(tools)
     found = len(processing) + lost + len(freed) + len(undecided) + wanted
     if found:

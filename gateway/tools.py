@@ -16,6 +16,7 @@ from gateway.store.database import Store
 from schemas.case import Case, MessageFacts
 from schemas.files import Fetched
 from schemas.finding import Finding, FormInfo, Validation
+from schemas.opinion import Opinion
 from schemas.outgoing import Post, ReceiptSource
 from schemas.receipt import Receipt
 from schemas.submission import Submission
@@ -95,4 +96,5 @@ class Tools:
     worker: str  # name of this process in attempts and leases
     verify_again: Callable[[bytes, datetime], Verification] | None = None  # a document received then, judged now
     mail: Mail | None = None  # None: nothing is answered from here
+    second_opinion: Callable[[bytes], Opinion] | None = None  # of Profil Zaufany's service; None: nobody is asked
     files: FileTools | None = None  # None: no big files are fetched from here

@@ -11,6 +11,7 @@
     ├── StoreUnavailable             PostgreSQL cannot be reached or said no; nothing was kept
     ├── ServiceError                 a call to one of ePUAP's services did not succeed
     │   ├── ServiceUnreachable       surely without effect there: nothing was sent
+    │   │   └── ServiceDeferred      ePUAP said: not now; it did nothing, and may be asked again
     │   ├── ServiceRefused           ePUAP said no; its own code and text are kept word for word
     │   ├── ServiceUnsettled         sent, answer lost or not to be understood: never repeat an effect blindly
     │   └── MessageUntrusted         the answer is not signed as it must be
@@ -107,6 +108,12 @@ class ServiceUnreachable(ServiceError):
     """Nothing reached the other side: the call had no effect and may be repeated."""
 
     code = "service.unreachable"
+
+
+class ServiceDeferred(ServiceUnreachable):
+    """The other side said no with a number that the configuration says means: later. Facts as of ServiceRefused."""
+
+    code = "service.deferred"
 
 
 class ServiceRefused(ServiceError):

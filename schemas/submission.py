@@ -76,6 +76,7 @@ class Envelope:
     epuap_document_id: str | None = None  # from daneDodatkowe, where it can be found
     content_type: str | None = None  # typPliku
     caller: str | None = None  # network address of who called us; bounds quarantine of unknown mailboxes
+    defect: str | None = None  # code: no document could be taken out; `document` is what stood in its place
 
     @property
     def digest(self) -> str:

@@ -16,9 +16,11 @@ from gateway.cli import (
     files,
     forms,
     letters,
+    mailboxes,
     measure,
     migrate,
     operate,
+    opinions,
     rulings,
     service,
     trust,
@@ -74,6 +76,8 @@ letters.add_to(answers.answers)
 app.add_typer(answers.answers, name="answers")
 app.add_typer(operate.offices, name="offices")
 app.add_typer(files.files, name="files")
+app.add_typer(mailboxes.mailboxes, name="mailboxes")
+app.add_typer(opinions.opinions, name="opinions")
 app.add_typer(trust.trust, name="trust")
 app.add_typer(api_keys.api_key, name="api-key")
 app.add_typer(documents.receipt, name="receipt")

@@ -6,9 +6,12 @@ import base64
 from datetime import UTC, datetime
 from typing import Any
 from xml.sax.saxutils import escape
+from zoneinfo import ZoneInfo
 
 from gateway.simulate.offices.server import Response
 from schemas.xmldoc import OBI
+
+_WARSAW = ZoneInfo("Europe/Warsaw")
 
 
 def status(number: int, text: str = "OK") -> str:
@@ -34,6 +37,26 @@ def file(file_name: str, content: str) -> str:
     """The content of a DokumentTyp; `content` is base64."""
     head = f"<nazwaPliku>{escape(file_name)}</nazwaPliku><typPliku>application/xml</typPliku>"
     return f"{head}<zawartosc>{content}</zawartosc>"
+
+
+def pulled(head: dict[str, Any]) -> str:
+    """The head of a box's queue; `answer` of it, if it has one, word for word."""
+    if head.get("answer") is not None:
+        return str(head["answer"])
+    local = datetime.fromisoformat(head["at"]).astimezone(_WARSAW).replace(tzinfo=None)
+    further = f"<Dane><IdentyfikatorDokumentu>{head['number']}</IdentyfikatorDokumentu></Dane>"
+    return (
+        f"{status(1)}<danePodmiotu><identyfikator>testowykonto</identyfikator><typOsoby>F</typOsoby>"
+        "<imieSkrot>TEST</imieSkrot><nazwiskoNazwa>TESTOWY</nazwiskoNazwa><zgoda>true</zgoda></danePodmiotu>"
+        "<daneNadawcy><uzytkownik>testowykonto</uzytkownik></daneNadawcy>"
+        f"<dataNadania>{local.isoformat(timespec='milliseconds')}</dataNadania>"
+        f"<nazwaSkrytki>{escape(head['mailbox'].rpartition('/')[2])}</nazwaSkrytki>"
+        f"<adresSkrytki>{escape(head['mailbox'])}</adresSkrytki>"
+        f"<adresOdpowiedzi>{escape(head['reply_mailbox'])}</adresOdpowiedzi>"
+        f"<czyTestowe>{str(head['is_test']).lower()}</czyTestowe>"
+        f"<daneDodatkowe>{base64.b64encode(further.encode()).decode()}</daneDodatkowe>"
+        f"<dokument>{file(head['file_name'], head['content'])}</dokument>"
+    )
 
 
 def details(effect: dict[str, Any], store: str, element: str = "SzczegolyDokumentuTyp") -> str:

@@ -18,7 +18,15 @@ from connectors import mtom
 from connectors.http import AnswerLost, NotSent, Reply
 from connectors.kept import Use
 from gateway import resources
-from schemas.errors import BramaError, EnvelopeUnreadable, ServiceRefused, ServiceUnreachable, ServiceUnsettled
+from schemas.errors import (
+    BramaError,
+    EnvelopeUnreadable,
+    ServiceDeferred,
+    ServiceError,
+    ServiceRefused,
+    ServiceUnreachable,
+    ServiceUnsettled,
+)
 from schemas.xmldoc import SOAP11, Limits, qname
 
 from . import soap
@@ -62,6 +70,7 @@ class Endpoint:
     signer: MessageSigner | None = None  # None only where the other side asks for no signature
     check: Callable[[bytes], None] | None = None  # judges an answer's signature; raises MessageUntrusted
     signed_faults: bool = False  # whether Faults must be signed too; not documented, so not demanded
+    later: frozenset[str] = frozenset()  # numbers (kod) by which it says: not done, ask again later
     answer_limit_bytes: int = 256 * 1024 * 1024
 
 
@@ -86,9 +95,10 @@ class ServiceClient:
 
         Args:    values: children of the Body's element by name, or the one element it holds.
                  headers: header blocks by their part names in the WSDL; None values are left out.
-        Raises:  ServiceUnreachable: no effect. ServiceRefused: a Fault, with its own number and text.
-                 ServiceUnsettled: anything else after sending. MessageUntrusted: the answer's signature does not hold;
-                 for a call with an effect that is unsettled too.
+        Raises:  ServiceUnreachable: no effect; ServiceDeferred: the same, by its own word.
+                 ServiceRefused: a no, with its own number and text.
+                 ServiceUnsettled: a server's Fault in nobody's words, and anything else after sending.
+                 MessageUntrusted: the answer's signature does not hold; after an effect that is unsettled too.
         """
         message, action = self._message(operation, values, headers or {})
         reply = self._exchanged(message, action, use=CONNECTIONS.get(operation, Use.FRESH))
@@ -102,7 +112,7 @@ class ServiceClient:
         if self._endpoint.check is not None and (self._endpoint.signed_faults or not is_fault):
             self._endpoint.check(raw)
         if is_fault:
-            raise refusal(self.name, element)
+            raise self._fault(element)
         return ServiceAnswer(element, raw)
 
     def call_into(self, operation: str, values: Values, into: Callable[[bytes], object]) -> str:
@@ -148,6 +158,23 @@ class ServiceClient:
             raise ServiceUnreachable(service=self.name, reason=error.facts.get("reason", "")) from error
         except AnswerLost as error:
             raise self._unsettled("", error) from error
+
+    def refusal(self, number: object, text: str) -> ServiceError:
+        """The other side's no, in its own number and words."""
+        if str(number) in self._endpoint.later:
+            return ServiceDeferred(service=self.name, number=number, text=text, reason=f"{number} {text}")
+        return ServiceRefused(service=self.name, number=number, text=text)
+
+    def _fault(self, fault: etree._Element) -> ServiceError:
+        """ePUAP's own exception (Wyjatek) is a no. A server's Fault without it says only that something broke: there,
+        or on the way back, when all was done.
+        """
+        code = (fault.findtext("faultcode") or "").strip()
+        if fault.find("detail/*/kod") is None and code.rpartition(":")[2].partition(".")[0] == "Server":
+            words = (fault.findtext("faultstring") or "").strip()
+            return ServiceUnsettled(service=self.name, reason=f"{code} {words}".strip()[:300], number=code, text=words)
+        said = refusal(self.name, fault)
+        return self.refusal(said.facts["number"], said.facts["text"])
 
     def _unsettled(self, seen: str, error: Exception) -> ServiceUnsettled:
         code = error.code if isinstance(error, BramaError) else type(error).__name__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 from datetime import UTC, datetime
 
 from lxml import etree
@@ -12,6 +13,7 @@ from schemas.errors import DocumentUnreadable, EnvelopeUnreadable
 from schemas.octets import from_base64
 from schemas.submission import SenderBlock
 
+_ALPHABET = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 _PARTY = {
     "identifier": "identyfikator",
     "person_kind": "typOsoby",
@@ -39,6 +41,13 @@ def octets(encoded: str, part: str, line: int = 0) -> bytes:
     if found is None:
         raise EnvelopeUnreadable("intake.base64_invalid", part=part, line=line)
     return found
+
+
+def lenient_octets(encoded: bytes) -> bytes:
+    """What decoders that skip what is not base64 make of it; good for guessing a digest, and for nothing else."""
+    kept = bytes(one for one in encoded if one in _ALPHABET)
+    kept = kept[: len(kept) - (len(kept) % 4 == 1)]
+    return binascii.a2b_base64(kept + b"=" * (-len(kept) % 4))
 
 
 def _strict(encoded: str) -> bytes | None:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from lxml import etree
 
 from schemas import xmldoc
-from schemas.errors import EnvelopeUnreadable, ServiceRefused
+from schemas.errors import EnvelopeUnreadable
 from schemas.ids import Mailbox
 from schemas.receipt import ReceiptParty
 
@@ -70,13 +70,13 @@ class Sender:
     def submit(self, outgoing: Outgoing) -> Sent:
         """Put a document into a box (Skrytka.nadaj). Raises ServiceError; ServiceUnsettled: look before repeating."""
         answer = self._box.call("nadaj", _file(outgoing), self._headers(outgoing))
-        return self._sent(answer, self._box.name)
+        return self._sent(answer, self._box)
 
     def submit_inline(self, outgoing: Outgoing) -> Sent:
         """The same with the XML as it is (nadajAny). Never for signed documents: they are serialised anew."""
         headers = {**self._headers(outgoing), "nazwaPliku": outgoing.file_name}
         content = xmldoc.parse(outgoing.document).getroot()
-        return self._sent(self._box.call("nadajAny", content, headers), self._box.name)
+        return self._sent(self._box.call("nadajAny", content, headers), self._box)
 
     def deliver(self, outgoing: Outgoing, *, due: datetime, document_id: str, case_id: str) -> Sent:
         """Deliver a signed document against an UPD (Doręczyciel.dorecz).
@@ -88,13 +88,13 @@ class Sender:
             "identyfikatorDokumentu": document_id,
             "identyfikatorSprawy": case_id,
         }
-        return self._sent(self._delivery.call("dorecz", _file(outgoing), headers), self._delivery.name)
+        return self._sent(self._delivery.call("dorecz", _file(outgoing), headers), self._delivery)
 
     def collect(self, signed_receipt: Outgoing) -> None:
         """Hand in a signed UPD to get what was delivered to us (Doręczyciel.odbierz)."""
         headers = {"podmiot": self._subject, "czyProbne": signed_receipt.is_trial, "daneDodatkowe": b""}
         answer = self._delivery.call("odbierz", _file(signed_receipt), headers)
-        _expect_ok(answer, self._delivery.name, path="")
+        _expect_ok(answer, self._delivery, path="")
 
     def _headers(self, outgoing: Outgoing) -> dict[str, object]:
         return {
@@ -105,8 +105,8 @@ class Sender:
             "daneDodatkowe": b"",
         }
 
-    def _sent(self, answer: ServiceAnswer, service: str) -> Sent:
-        _expect_ok(answer, service)
+    def _sent(self, answer: ServiceAnswer, client: ServiceClient) -> Sent:
+        _expect_ok(answer, client)
         element = answer.element
         encoded = element.findtext("zalacznik/zawartosc")
         relayed = element.find("statusOdbiorcy")
@@ -139,7 +139,7 @@ class ReceiptService:
             "dokument": {"nazwaPliku": file_name, "typPliku": "application/xml", "zawartosc": document},
         }
         answer = self._client.call("dajUpp", values)
-        _expect_ok(answer, self._client.name)
+        _expect_ok(answer, self._client)
         encoded = answer.element.findtext("upp/zawartosc")
         return fields.octets(encoded, "upp") if encoded else None
 
@@ -170,10 +170,10 @@ def _file(outgoing: Outgoing) -> dict[str, object]:
     }
 
 
-def _expect_ok(answer: ServiceAnswer, service: str, path: str = "status") -> None:
+def _expect_ok(answer: ServiceAnswer, client: ServiceClient, path: str = "status") -> None:
     number, words = status_of(answer, path)
     if number != OK:
-        raise ServiceRefused(service=service, number=number, text=words)
+        raise client.refusal(number, words)
 
 
 def _lenient(encoded: str | None) -> bytes | None:

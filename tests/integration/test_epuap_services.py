@@ -24,7 +24,8 @@ from gateway.simulate.citizens import person, sign_trusted_profile
 from gateway.simulate.documents import general_letter
 from gateway.simulate.offices.client import Office
 from gateway.simulate.pki import shared
-from gateway.transport.client import Endpoint, ServiceClient
+from gateway.simulate.soap_messages import envelope
+from gateway.transport.client import Endpoint
 from gateway.transport.filerepo import FileRepository, RepositoryFile
 from gateway.transport.pull import PullBox
 from gateway.transport.send import Outgoing, Portal, ReceiptService, Sender
@@ -34,8 +35,7 @@ from schemas.ids import Mailbox
 from schemas.receipt import ReceiptParty
 from schemas.submission import Channel
 from schemas.verification import Crypto
-from schemas.xmldoc import OBI, SOAP11, UPO
-from tests import reference
+from schemas.xmldoc import UPO
 
 BOX = Mailbox("/gmkrasnopol/SkrytkaESP")
 CITIZEN = Mailbox("/testowykonto/domyslna")
@@ -67,7 +67,10 @@ class Epuap:
 
     @property
     def pull(self) -> PullBox:
-        return PullBox(self.endpoint("/pk_external_ws/services/pull"), SUBJECT, BOX)
+        return self.box(BOX)
+
+    def box(self, mailbox: str) -> PullBox:
+        return PullBox(self.endpoint("/pk_external_ws/services/pull"), SUBJECT, Mailbox(mailbox))
 
     @property
     def sender(self) -> Sender:
@@ -210,6 +213,36 @@ def test_a_fault_is_a_refusal_with_its_own_number_and_words_whatever_the_http_st
     with pytest.raises(ServiceRefused) as caught:
         service.sender.submit(outgoing())
     assert (caught.value.facts["number"], caught.value.facts["text"]) == ("-7", "odmowa na życzenie")
+
+
+FAULT = "<soapenv:Fault><faultcode>{}</faultcode><faultstring>Internal Error</faultstring></soapenv:Fault>"
+
+
+@pytest.mark.parametrize("code", ["soapenv:Server", "Server.Timeout"])
+def test_a_servers_fault_without_epuaps_own_words_leaves_it_open_whether_it_was_done(service, code):
+    service.office.tell("say", times=1, match="nadaj", status=500, body=envelope(FAULT.format(code)).decode())
+    with pytest.raises(ServiceUnsettled) as caught:
+        service.sender.submit(outgoing())
+    assert (caught.value.facts["number"], caught.value.facts["text"]) == (code, "Internal Error")
+
+
+@pytest.mark.parametrize("code", ["soapenv:Client", "soapenv:MustUnderstand", "wsse:FailedCheck"])
+def test_a_fault_that_blames_us_is_a_refusal(service, code):
+    service.office.tell("say", times=1, match="nadaj", status=500, body=envelope(FAULT.format(code)).decode())
+    with pytest.raises(ServiceRefused) as caught:
+        service.sender.submit(outgoing())
+    assert (caught.value.facts["number"], caught.value.facts["text"]) == (code, "Internal Error")
+
+
+@pytest.mark.parametrize("mode", ["refuse", "error_in_success"])
+def test_a_number_that_means_later_is_no_refusal_and_surely_had_no_effect(service, mode):
+    patient = Epuap(service.office, later=frozenset({"-7", "-10"}))
+    service.office.tell(mode, times=1)
+    with pytest.raises(ServiceUnreachable) as caught:
+        patient.sender.submit(outgoing())
+    assert (caught.value.code, caught.value.facts["number"]) == ("service.deferred", "-7")
+    with pytest.raises(ServiceUnreachable):  # a status, not a Fault
+        patient.pull.confirm(b"inne")
 
 
 def test_faults_may_have_to_be_signed(service, tmp_path):
@@ -359,69 +392,3 @@ def test_a_part_that_is_referred_to_but_missing_is_an_unreadable_answer():
         mtom.whole(content, 'multipart/related; boundary="b"; start="<r>"')
     with pytest.raises(EnvelopeUnreadable):
         mtom.whole(b"--b--", 'multipart/related; boundary="b"')
-
-
-# --- against the definitions of others, where they lie beside the clone -----------------------------------------------
-
-MESSAGES: list[tuple[str, str, Any, dict[str, Any]]] = [
-    ("pull.wsdl", "oczekujaceDokumenty", {"podmiot": "g", "nazwaSkrytki": "s", "adresSkrytki": "/g/s"}, {}),
-    ("pull.wsdl", "pobierzNastepny", {"podmiot": "g", "nazwaSkrytki": "s", "adresSkrytki": "/g/s"}, {}),
-    (
-        "pull.wsdl",
-        "potwierdzOdebranie",
-        {"podmiot": "g", "nazwaSkrytki": "s", "adresSkrytki": "/g/s", "skrot": "x"},
-        {},
-    ),
-    (
-        "skrytka.wsdl",
-        "nadaj",
-        {"nazwaPliku": "a", "typPliku": "b", "zawartosc": b"x"},
-        {"podmiot": "g", "adresSkrytki": "/a/b", "adresOdpowiedzi": "/c/d", "czyProbne": True, "daneDodatkowe": b""},
-    ),
-    (
-        "doreczyciel.wsdl",
-        "dorecz",
-        {"nazwaPliku": "a", "typPliku": "b", "zawartosc": b"x"},
-        {"podmiot": "g", "terminDoreczenia": datetime(2026, 1, 1, tzinfo=UTC), "identyfikatorSprawy": "s"},
-    ),
-    ("doreczyciel.wsdl", "odbierz", {"nazwaPliku": "a", "zawartosc": b"x"}, {"podmiot": "g", "czyProbne": False}),
-    (
-        "obsluga-upp.wsdl",
-        "dajUpp",
-        {
-            "podmiot": "g",
-            "nadawca": {"identyfikator": "i", "typIdentyfikatora": "ePUAP-ID", "nazwa": "n"},
-            "dokument": {"nazwaPliku": "a", "zawartosc": b"x"},
-        },
-        {},
-    ),
-    ("filerepo.wsdl", "uploadFile", {"file": b"x", "filename": "a", "mimeType": "b", "subject": "g"}, {}),
-    ("filerepo.wsdl", "downloadFile", {"fileId": "a", "subject": "g"}, {}),
-    ("zarzadzanie-dokumentami.wsdl", "zawartoscSkladu", {"sklad": {"nazwa": "SENT", "podmiot": "g"}}, {}),
-    ("zarzadzanie-dokumentami.wsdl", "pobierzDokument", {"idDokumentu": 1, "podmiot": "g"}, {}),
-]
-
-
-def the_schemas() -> dict[str, etree.XMLSchema]:
-    (folder,) = {file.parent for file in reference.files("epuap/data/wsdl-2024-sejm/*.xsd")}
-    stores = etree.parse(folder / "ZarzadzanieDokumentami.wsdl").find(".//{http://www.w3.org/2001/XMLSchema}schema")
-    return {
-        OBI: etree.XMLSchema(etree.parse(folder / "obiektypk.xsd")),
-        "http://wsdl.epuap.gov.pl/filerepocore/": etree.XMLSchema(etree.parse(folder / "filerepocore.xsd")),
-        "http://ws.epuap.gov.pl/zarzadzanieDokumentami": etree.XMLSchema(
-            etree.fromstring(etree.tostring(stores))
-        ),  # with the prefixes in scope,
-    }
-
-
-if reference.files("epuap/data/wsdl-2024-sejm/*.xsd"):
-    SCHEMAS = the_schemas()
-
-    @pytest.mark.parametrize(("wsdl", "operation", "values", "headers"), MESSAGES, ids=lambda item: str(item)[:24])
-    def test_what_we_send_fits_the_published_definitions(wsdl, operation, values, headers):
-        client = ServiceClient(wsdl, Endpoint("http://127.0.0.1:1", Http(HttpOptions())))
-        root = etree.fromstring(client.message(operation, values, headers))
-        parts = [*root.iterfind(f"{{{SOAP11}}}Header/*"), *root.iterfind(f"{{{SOAP11}}}Body/*")]
-        assert len(parts) == len(headers) + 1
-        for part in parts:
-            SCHEMAS[etree.QName(part).namespace].assertValid(part)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from gateway.store import tables as t
 from gateway.store.database import Store
 from gateway.store.locks import held
 from schemas.errors import ConfigError, ServiceUnsettled, StoreUnavailable
+from schemas.ids import sha256
 from schemas.submission import Channel
 from tests.builders import MAILBOX, TERYT, a_signed_document, an_envelope, pki
 from tests.gateways import GATEWAY_TOML, Gateway, write_config
@@ -183,18 +186,73 @@ def brama_pull(folder: Path, *more: str, crash_at: str = "") -> subprocess.Popen
         return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
 
 
-@pytest.mark.parametrize("point", ["after_keep", "after_confirm"])
-def test_killed_at_any_point_nothing_is_lost_and_nothing_doubled(epuap, database, tmp_path, point):
-    documents = [a_signed_document("letter") for _ in range(2)]
-    for document in documents:
-        epuap.citizen_sends(document)
+@pytest.mark.parametrize(
+    ("point", "kept_then", "waiting_then"),
+    [("after_pull", 0, 2), ("after_keep", 1, 2), ("after_confirm", 1, 1), ("after_receipt", 1, 1)],
+)
+def test_killed_at_any_point_nothing_is_lost_and_nothing_doubled(
+    epuap, database, tmp_path, point, kept_then, waiting_then
+):
+    before = len(epuap.office.effects("confirmed"))
+    for _ in range(2):
+        epuap.citizen_sends(a_signed_document("letter"))
     url = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     folder = configured(tmp_path, epuap.office, url)
     assert brama_pull(folder, "--once", crash_at=point).wait(60) == -signal.SIGKILL
-    assert kept(database) == 1
-    assert epuap.pull.waiting() == (2 if point == "after_keep" else 1)
+    assert (kept(database), epuap.pull.waiting()) == (kept_then, waiting_then)
+    assert_confirmed_only_what_is_kept(epuap, database, before)
     assert brama_pull(folder, "--once").wait(60) == 0
     assert (kept(database), epuap.pull.waiting()) == (2, 0)
+
+
+def test_killed_while_epuap_confirms_the_document_is_known_already(epuap, database, tmp_path):
+    """It lets go of the document, and we do not hear of it."""
+    before = len(epuap.office.effects("confirmed"))
+    epuap.citizen_sends(a_signed_document("letter"))
+    epuap.office.tell("slow", times=1, match="Potwierdz", seconds=30)
+    url = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    folder = configured(tmp_path, epuap.office, url)
+    process = brama_pull(folder, "--once")
+    wait_for(lambda: len(epuap.office.effects("confirmed")) > before, timeout_s=60)
+    process.kill()
+    process.wait()
+    assert (kept(database), undecided(database), epuap.pull.waiting()) == (1, 1, 0)  # the sweep decides it
+    assert_confirmed_only_what_is_kept(epuap, database, before)
+
+
+def test_killed_at_a_random_moment_nothing_is_confirmed_that_is_not_kept(epuap, database, tmp_path):
+    before = len(epuap.office.effects("confirmed"))
+    sent = {epuap_digest(epuap, a_signed_document("letter")) for _ in range(12)}
+    url = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    folder = configured(tmp_path, epuap.office, url)
+    luck = random.Random(7)
+    for _ in range(2):
+        process = brama_pull(folder, "--once")
+        seen = len(epuap.office.effects("confirmed"))
+        wait_for(lambda seen=seen: len(epuap.office.effects("confirmed")) > seen or kept(database) == 12, timeout_s=60)
+        time.sleep(luck.uniform(0.0, 0.05))
+        process.kill()
+        process.wait()
+        assert_confirmed_only_what_is_kept(epuap, database, before)
+    assert brama_pull(folder, "--once").wait(60) == 0
+    assert digests_kept(database) == sent
+    assert epuap.pull.waiting() == 0
+
+
+def epuap_digest(epuap: Epuap, document: bytes) -> str:
+    epuap.citizen_sends(document)
+    return sha256(document)
+
+
+def digests_kept(store: Store) -> set[str]:
+    with store.begin() as transaction:
+        return set(transaction.execute(select(t.submission.c.sha256)).scalars())
+
+
+def assert_confirmed_only_what_is_kept(epuap: Epuap, store: Store, since: int) -> None:
+    """`since`: how many confirmations there were before this test."""
+    confirmed = {effect["sha256"] for effect in epuap.office.effects("confirmed")[since:]}
+    assert confirmed <= digests_kept(store)
 
 
 def test_brama_pull_polls_until_it_is_stopped(epuap, database, tmp_path):
@@ -203,7 +261,7 @@ def test_brama_pull_polls_until_it_is_stopped(epuap, database, tmp_path):
     try:
         for number in (1, 2):
             epuap.citizen_sends(a_signed_document("letter"))
-            wait_for(lambda number=number: kept(database) == number, timeout_s=30)
+            wait_for(lambda number=number: kept(database) == number, timeout_s=60)
         process.terminate()
         assert process.wait(30) == 0
     finally:

@@ -4,7 +4,8 @@ Requests must be signed and fit the XSD; answers are signed with a generated WS-
 `ws-sign.pem` in the state folder, UPPs with the seal in `upp-seal.pem`. Faults as for every office. Beside services:
 
     POST /simulated/box    {"mailbox", "document" (base64), "file_name", "reply_mailbox", "is_test"}: a citizen sends;
-                           "receipted": true: the store RECEIVED names its UPP
+                           "receipted": true: the store RECEIVED names its UPP;
+                           spoilt: "content" instead of the document's base64, "answer" instead of all about it
     POST /simulated/file   {"content" (base64), "name"} → {"file_id"}: a big file a citizen uploaded
     POST /simulated/receipt {"number", "kind": "UPP" | "UPD"}: a receipt for what was sent comes to the sender's box
 """
@@ -24,7 +25,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 from xml.sax.saxutils import escape
-from zoneinfo import ZoneInfo
 
 from lxml import etree
 
@@ -41,7 +41,6 @@ from schemas.xmldoc import DS, OBI, SOAP11, parse, qname
 EXT = OBI + "ext/"
 FILES = "http://wsdl.epuap.gov.pl/filerepocore/"
 STORES = "http://ws.epuap.gov.pl/zarzadzanieDokumentami"
-_WARSAW = ZoneInfo("Europe/Warsaw")
 _EFFECTS = frozenset({"ZapytaniePullPotwierdz", "Dokument", "UPD", "UploadFileParam", "DownloadFileParam"})
 _SCHEMAS = {OBI: "obiekty.xsd", EXT: "obiekty-ext.xsd", FILES: "filerepo.xsd", STORES: "zarzadzanie-dokumentami.xsd"}
 
@@ -163,13 +162,17 @@ class Epuap:
 
     def _place(
         self, mailbox: str, document: bytes, file_name: str, reply_mailbox: str = "/testowykonto/domyslna",
-        is_test: bool = False, upp: int | None = None,
+        is_test: bool = False, content: str | None = None, answer: str | None = None, upp: int | None = None,
     ) -> dict[str, Any]:  # fmt: skip
-        """Put a document at the end of a box's queue."""
+        """Put a document at the end of a box's queue.
+
+        Args: content: stands on the wire instead of its base64; answer: instead of everything about it.
+        """
         placed = self._ledger.add(
             "placed", str(uuid4()), mailbox=mailbox, file_name=file_name, is_test=is_test,
-            reply_mailbox=reply_mailbox, content=base64.b64encode(document).decode(), at=datetime.now(UTC).isoformat(),
-            upp=upp,
+            reply_mailbox=reply_mailbox, sha256=hashlib.sha256(document).hexdigest(), answer=answer,
+            content=base64.b64encode(document).decode() if content is None else content,
+            digest=_digest(document, self._options.digest), at=datetime.now(UTC).isoformat(), upp=upp,
         )  # fmt: skip
         self._boxes.setdefault(mailbox, deque()).append(placed)
         return placed
@@ -187,30 +190,14 @@ class Epuap:
         queue = self._queue(body)
         if not queue:
             return markup.obi("OdpowiedzPullPobierz", markup.EMPTY[self._options.empty])
-        head = queue[0]
-        local = datetime.fromisoformat(head["at"]).astimezone(_WARSAW).replace(tzinfo=None)
-        further = f"<Dane><IdentyfikatorDokumentu>{head['number']}</IdentyfikatorDokumentu></Dane>"
-        return markup.obi(
-            "OdpowiedzPullPobierz",
-            f"{markup.status(1)}<danePodmiotu><identyfikator>testowykonto</identyfikator><typOsoby>F</typOsoby>"
-            "<imieSkrot>TEST</imieSkrot><nazwiskoNazwa>TESTOWY</nazwiskoNazwa><zgoda>true</zgoda></danePodmiotu>"
-            "<daneNadawcy><uzytkownik>testowykonto</uzytkownik></daneNadawcy>"
-            f"<dataNadania>{local.isoformat(timespec='milliseconds')}</dataNadania>"
-            f"<nazwaSkrytki>{escape(head['mailbox'].rpartition('/')[2])}</nazwaSkrytki>"
-            f"<adresSkrytki>{escape(head['mailbox'])}</adresSkrytki>"
-            f"<adresOdpowiedzi>{escape(head['reply_mailbox'])}</adresOdpowiedzi>"
-            f"<czyTestowe>{str(head['is_test']).lower()}</czyTestowe>"
-            f"<daneDodatkowe>{base64.b64encode(further.encode()).decode()}</daneDodatkowe>"
-            f"<dokument>{markup.file(head['file_name'], head['content'])}</dokument>",
-        )
+        return markup.obi("OdpowiedzPullPobierz", markup.pulled(queue[0]))
 
     def _confirm(self, body: etree._Element, _headers: dict[str, str]) -> str:
         queue = self._queue(body)
-        wanted = _digest(base64.b64decode(queue[0]["content"]), self._options.digest) if queue else None
-        if wanted is None or body.findtext("skrot") != wanted:
+        if not queue or body.findtext("skrot") != queue[0]["digest"]:
             return markup.obi("OdpowiedzPullPotwierdz", markup.status(-10, "skrót nie zgadza się z dokumentem"))
         head = queue.popleft()
-        self._ledger.add("confirmed", head["identity"], mailbox=head["mailbox"])
+        self._ledger.add("confirmed", head["identity"], mailbox=head["mailbox"], sha256=head["sha256"])
         return markup.obi("OdpowiedzPullPotwierdz", markup.status(1))
 
     # --- sending -----------------------------------------------------------------------------------------------------
