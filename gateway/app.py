@@ -26,6 +26,7 @@ from gateway.oauth.issuer import issuer_keys
 from gateway.oauth.tokens import Tokens
 from gateway.operations.back_office import BackOffice
 from gateway.policy import Rules
+from gateway.repositories import file_tools_of
 from gateway.seals import Seals, load_seals
 from gateway.signatures.messages import answer_trust
 from gateway.store.database import Store
