@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -69,6 +70,7 @@ class Worker:
         self._host = host
         self._log = host.config / f"work-{number}.log"
         self._read_from = 0
+        self._cpu_at_first: float | None = None
         self.names: list[str] = []
         self._process = self._start()
 
@@ -78,6 +80,15 @@ class Worker:
         with self._log.open("rb") as log:
             log.seek(self._read_from)
             return b'"worker_started"' in log.read()
+
+    def worked_s(self) -> float:
+        """Processor time since it began to take work; 0 before that."""
+        if self._process.poll() is not None or not self.working:
+            return 0.0
+        spent = _processor_s(self._process.pid)
+        if self._cpu_at_first is None:
+            self._cpu_at_first = spent
+        return spent - self._cpu_at_first
 
     def supervise(self) -> None:
         """Whoever ended, for whatever reason, is started again."""
@@ -100,6 +111,7 @@ class Worker:
     def _start(self) -> subprocess.Popen[bytes]:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
         self._log.touch()
+        self._cpu_at_first = None
         self._read_from = self._log.stat().st_size
         with self._log.open("ab") as log:
             process = subprocess.Popen(  # noqa: S603 - our own program
@@ -183,6 +195,15 @@ def _proxied(folder: Path, count: int, site: Site, url: str, stack: ExitStack) -
 
 def _order(line: Office, mode: str) -> Callable[[], None]:
     return lambda: line.tell(mode)
+
+
+def _processor_s(pid: int) -> float:
+    """User and system time of a process; where there is no /proc, time as such."""
+    stat = Path(f"/proc/{pid}/stat")
+    if not stat.exists():
+        return time.monotonic()
+    fields = stat.read_text("ascii", "replace").rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _dying_with_us() -> tuple[str, ...]:

@@ -60,10 +60,14 @@ class Separated:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Mean seconds between misfortunes, how long a cut lasts, and how long it goes on after the last document."""
+    """How often things go wrong. In work done and not in seconds: a busy machine must not kill everybody at birth.
 
-    kill_every_s: float = 2.0
-    crash_every_s: float = 20.0
+    kill_after_cpu_s: mean processor time a worker gets from its first job on. crash_every: documents between two
+    crashes of the database. cut_s: how long a host is cut off. after_s: how long it goes on after the last document.
+    """
+
+    kill_after_cpu_s: float = 1.0
+    crash_every: int = 100
     cut_s: float = 20.0
     after_s: float = 10.0
 
@@ -84,27 +88,19 @@ class Trouble:
     orders: Counter[str] = field(default_factory=Counter)
     cuts: list[Separated] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        """The first ones come after a while, too."""
-        self._next_kill, self._next_crash = self._in(self.pace.kill_every_s), self._in(self.pace.crash_every_s)
-
-    def strike(self) -> None:
-        """Whatever is due now."""
-        now = time.monotonic()
-        if now > self._next_kill:
-            self._kill_one()
+    def strike(self, taken_in: int) -> None:
+        """Whatever is due after so many documents."""
+        if self._kill_one():
             self._order()
-            self._next_kill = self._in(self.pace.kill_every_s)
-        if now > self._next_crash:
+        if taken_in and taken_in % self.pace.crash_every == 0:
             self._lose_wake_ups()
             self._crash_database()
-            self._next_crash = self._in(self.pace.crash_every_s)
 
     def strike_on(self) -> None:
         """More of it while no documents come in."""
         end = time.monotonic() + self.pace.after_s
         while time.monotonic() < end:
-            self.strike()
+            self.strike(0)
             time.sleep(0.2)
         if self.pace.after_s:
             self._crash_database()
@@ -152,12 +148,16 @@ class Trouble:
         for office in self.offices:
             office.tell("up")
 
-    def _kill_one(self) -> None:
-        at_work = [worker for host in self.hosts for worker in host.workers if worker.working]
-        if at_work:
-            self.luck.choice(at_work).kill()
-            self.kills += 1
+    def _kill_one(self) -> bool:
+        """The first who has worked long enough."""
         self.supervise()
+        for host in self.hosts:
+            for worker in host.workers:
+                if worker.worked_s() > self.luck.uniform(0.5, 1.5) * self.pace.kill_after_cpu_s:
+                    worker.kill()
+                    self.kills += 1
+                    return True
+        return False
 
     def _crash_database(self) -> None:
         self.server.crash()
@@ -213,6 +213,3 @@ class Trouble:
         with self.store.begin() as transaction:
             found: int = transaction.execute(query, {"names": list(host.names())}).scalar_one()
         return found
-
-    def _in(self, seconds: float) -> float:
-        return time.monotonic() + self.luck.uniform(0.5, 1.5) * seconds

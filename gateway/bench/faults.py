@@ -140,7 +140,7 @@ class _Run:
         started = time.monotonic()
         cuts = self._planned_cuts()
         while self._accept_next():
-            self.trouble.strike()
+            self.trouble.strike(self.taken_in)
             if cuts and self.taken_in >= cuts[0][0]:
                 self.trouble.separate(self.hosts[0], cuts.popleft()[1], self._accept_next)
         self.trouble.strike_on()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from typing import Annotated, Any, Literal
 
 import typer
@@ -92,6 +94,7 @@ def faults(
     from gateway.bench import faults as run
 
     log.configure("ERROR")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(int(Exit.NO)))  # so that everything that was started ends too
     with Progress(console=err, transient=True, disable=json_ or not err.is_terminal) as bar:
         task = bar.add_task("…", total=cases)
         report = run.run(

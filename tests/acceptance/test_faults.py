@@ -9,12 +9,12 @@ from gateway.bench.fault_hosts import Separation
 from gateway.bench.faults import FaultReport, Pace, run
 from tests.require import missing
 
-WITH_A_CUT = Pace(kill_every_s=30.0, crash_every_s=60.0, cut_s=8.0, after_s=0.0)  # the cut is what is tried
+WITH_A_CUT = Pace(kill_after_cpu_s=60.0, crash_every=1000, cut_s=8.0, after_s=0.0)  # the cut is what is tried
 
 
 @pytest.mark.timeout(280)
 def test_under_every_fault_nothing_is_lost_doubled_or_out_of_order() -> None:
-    report = run(cases=52, workers=2, seed=3, pace=Pace(kill_every_s=3.0, crash_every_s=5.0, after_s=6.0))
+    report = run(cases=52, workers=2, seed=3, pace=Pace(kill_after_cpu_s=0.3, crash_every=20, after_s=4.0))
 
     assert_balanced(report, 52)
     assert report.kills > 0
