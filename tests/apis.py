@@ -18,6 +18,15 @@ from tests.gateways import Gateway
 from tests.running import running
 
 EVERYTHING = tuple(Scope)
+FETCHING = """
+[connector.fetching]
+kind = "fetch"
+"""
+FETCH_ROUTE = """
+[[route]]
+form = "2013/12/12/1410"
+connector = "fetching"
+"""
 
 
 @dataclass

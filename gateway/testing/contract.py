@@ -8,7 +8,8 @@
         def connector(self, office) -> Connector:  # built with connectors.registry.build
             ...
 
-Leave out a mix-in only where the other side cannot do that at all; say so in your docs.
+Leave out a mix-in only where the other side cannot do that at all; say so in your docs. A connector whose office comes
+for its cases inherits from FetchedContract alone.
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ def deliver(connector: Connector, key: str, steps: MemorySteps | None = None) ->
     return connector.deliver(a_record(key), key, steps or MemorySteps(connector.capabilities.repeat))
 
 
-class ConnectorContract:
-    """What holds for every connector."""
+class Declarations:
+    """What holds for every connector, whoever calls whom."""
 
     def test_capabilities_are_declared(self, connector: Connector) -> None:
         assert isinstance(connector.capabilities, Capabilities)
@@ -74,6 +75,34 @@ class ConnectorContract:
     def test_check_writes_nothing(self, connector: Connector, office: OfficeUnderTest) -> None:
         connector.check()
         assert office.keys() == {}
+
+
+class FetchedContract(Declarations):
+    """What holds where the office comes for its cases (`capabilities.fetched`): nothing is sent, it says it has them."""
+
+    def test_it_is_declared(self, connector: Connector) -> None:
+        assert connector.capabilities.fetched
+        assert not connector.capabilities.look_up
+
+    def test_delivering_sends_nothing_and_never_says_it_did(
+        self, connector: Connector, office: OfficeUnderTest
+    ) -> None:
+        steps = MemorySteps(connector.capabilities.repeat)
+        for _ in range(2):
+            assert isinstance(deliver(connector, "kontrakt-1", steps.next_attempt()), Unreachable)
+        assert steps.calls == []
+        assert office.keys() == {}
+
+    def test_a_look_up_never_says_no(self, connector: Connector) -> None:
+        with pytest.raises(ConnectorError):
+            connector.find("kontrakt-1")
+
+
+class ConnectorContract(Declarations):
+    """What holds for every connector that delivers."""
+
+    def test_it_delivers_itself(self, connector: Connector) -> None:
+        assert not connector.capabilities.fetched
 
     def test_a_case_arrives_once_under_its_key(self, connector: Connector, office: OfficeUnderTest) -> None:
         assert isinstance(deliver(connector, "kontrakt-1"), Delivered)

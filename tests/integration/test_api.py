@@ -17,21 +17,11 @@ from gateway.simulate.writing import File
 from gateway.store import publishing, submissions
 from gateway.web.api.endpoints import ENDPOINTS, Endpoint
 from schemas.api import Scope
-from tests.apis import Client, a_client, a_key, secret_of, serving
+from tests.apis import FETCH_ROUTE, FETCHING, Client, a_client, a_key, secret_of, serving
 from tests.builders import OTHER_MAILBOX, OTHER_TERYT, TERYT, a_signed_document, an_envelope
 from tests.gateways import Gateway, a_gateway
 
 FILES = (File("mapa działki.pdf", b"%PDF-1.4 plan"), File("zdjęcie.png", b"\x89PNG\r\n\x1a\n0000"))
-
-FETCHING = """
-[connector.fetching]
-kind = "fetch"
-"""
-FETCH_ROUTE = """
-[[route]]
-form = "2013/12/12/1410"
-connector = "fetching"
-"""
 
 
 @pytest.fixture

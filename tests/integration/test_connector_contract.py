@@ -10,12 +10,16 @@ import pytest
 import sqlalchemy as sa
 
 from connectors.base import Connector
-from connectors.registry import build
+from connectors.registry import BUILT_IN, build
 from connectors.rehearsal import Behaviour, RehearsalConnector, RehearsalOptions
 from gateway.simulate.offices import staging
 from gateway.simulate.offices.client import Office
-from gateway.testing.contract import ConnectorContract, GoesDown, LosesAnswers, Refuses
+from gateway.store.database import Store
+from gateway.testing.contract import ConnectorContract, Declarations, FetchedContract, GoesDown, LosesAnswers, Refuses
+from tests.apis import FETCH_ROUTE, FETCHING, Client, a_client
+from tests.builders import a_signed_document
 from tests.databases import postgresql
+from tests.gateways import Gateway, a_gateway
 from tests.sshd import Sshd, prepare
 
 
@@ -312,3 +316,58 @@ class StagingSide:
 
     def up(self) -> None:
         self.line.tell("up")
+
+
+class TestFetch(FetchedContract):
+    """The office is a program that asks the REST interface of a whole gateway and acknowledges what it took."""
+
+    @pytest.fixture
+    def connector(self) -> Connector:
+        return build("fetch", {})
+
+    @pytest.fixture
+    def office(self, database_url: str, tmp_path: Path) -> Iterator[FetchingSide]:
+        store = Store(database_url)
+        gateway = a_gateway(store, tmp_path, more=FETCHING, routes=FETCH_ROUTE)
+        with a_client(gateway) as client:
+            yield FetchingSide(gateway, client)
+        store.close()
+
+    def test_a_case_is_delivered_when_the_office_says_it_has_it_and_not_before(self, office: FetchingSide) -> None:
+        submission = office.gateway.receive(a_signed_document("letter"))
+        office.gateway.work_until_quiet()
+        assert office.gateway.states(submission) == ["due"]
+
+        for _ in range(2):  # an answer that was lost: asked and acknowledged again
+            assert office.take() == [str(submission.id)]
+
+        assert office.gateway.states(submission) == ["delivered"]
+        assert office.keys() == {str(submission.id): 1}
+
+
+class FetchingSide:
+    """`keys`: what it has acknowledged, as the gateway tells it."""
+
+    def __init__(self, gateway: Gateway, client: Client) -> None:
+        self.gateway, self.client = gateway, client
+
+    def keys(self) -> dict[str, int]:
+        return {item["id"]: 1 for page in self.client.pages() for item in page["items"] if item["acknowledged_at"]}
+
+    def take(self) -> list[str]:
+        """Fetch all there is, keep it, say so."""
+        cases = [item["id"] for page in self.client.pages() for item in page["items"]]
+        for case in cases:
+            assert self.client.get(f"/cases/{case}/document").status_code == 200
+            assert self.client.acknowledge(case, "WOD.7").status_code == 200
+        return cases
+
+
+def test_every_built_in_connector_is_here() -> None:
+    kept = {name.removeprefix("Test").lower() for name, kind in globals().items() if _is_contract(kind)}
+    missing = [name for name in BUILT_IN if not any(one.startswith(name.replace("_", "")) for one in kept)]
+    assert missing == []
+
+
+def _is_contract(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Declarations) and kind.__name__.startswith("Test")
