@@ -10,9 +10,11 @@ from enum import IntEnum
 from typing import Any
 
 import typer
+import typer.main
 from rich.console import Console
 from rich.text import Text
 
+from gateway.cli import polish
 from schemas.errors import (
     AnswerError,
     BramaError,
@@ -92,19 +94,39 @@ def fail(error: BramaError, *, as_json: bool) -> Exit:
     return Exit.NO if isinstance(error, ANSWERS) else Exit.USAGE
 
 
+def misused(error: typer.TyperException, *, as_json: bool) -> Exit:
+    """Tell what is wrong with how the program was called."""
+    context = getattr(error, "ctx", None)
+    sentence = error.format_message()
+    if context is not None and sentence == context.get_help():
+        err.print(Text(sentence))  # called without anything: the help page is the answer
+        return Exit.USAGE
+    sentence = polish.spoken(sentence) if language() == "pl" else sentence
+    if as_json:
+        show_json({"error": {"code": "cli.usage", "message": sentence, "problems": []}})
+    if context is not None:
+        hint = f"{context.command_path} {context.help_option_names[0]}"
+        err.print(Text(f"{context.get_usage()}\n{say('Opis', 'Help')}: {hint}\n"))
+    err.print(Text(f"{say('Błąd', 'Error')}: ", "red") + Text(sentence, ""))
+    return Exit.USAGE
+
+
 def run_safely(app: typer.Typer, arguments: list[str] | None = None) -> int:
     """Run the program; whatever happens, the exit code keeps its meaning and no traceback reaches a user."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    command = typer.main.get_command(app)
     try:
-        app(arguments)
+        left: Any = (polish.teach(command) if language() == "pl" else command).main(arguments, standalone_mode=False)
+        return left if isinstance(left, int) else int(Exit.FINE)
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else int(Exit.FINE)
+    except typer.TyperException as error:
+        return int(misused(error, as_json="--json" in arguments))
     except BramaError as error:
         return int(fail(error, as_json="--json" in arguments))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         err.print(say("Przerwano.", "Interrupted."))
         return int(Exit.NO)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: nothing more can be said
         return int(Exit.FINE)
-    return int(Exit.FINE)
