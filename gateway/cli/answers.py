@@ -11,8 +11,8 @@ from uuid import UUID
 import typer
 from rich.table import Table
 
+from gateway.cli.chosen import Actor, Limit, Reason, Tenant, opened_store
 from gateway.cli.documents import AsJson
-from gateway.cli.operate import Actor, Limit, Reason, Tenant, _store
 from gateway.cli.output import language, out, say, show_json
 from gateway.cli.service import Folder
 from schemas.texts import text
@@ -42,7 +42,7 @@ def list_(
     from gateway.clock import shown
     from gateway.operations import answering
 
-    with _store(config) as store:
+    with opened_store(config) as store:
         found = answering.listed(store, tenant=tenant, step=step, limit=limit)
     if json_:
         show_json([answering.answer_json(one) for one in found])
@@ -61,7 +61,7 @@ def show(config: Folder, one: Answer, json_: AsJson = False) -> None:
     """Pokaż jedną odpowiedź: etap, skrót projektu, wysłane pisma i ich poświadczenia."""
     from gateway.operations import answering
 
-    with _store(config) as store:
+    with opened_store(config) as store:
         view = answering.shown(store, one)
     if json_:
         show_json(view.to_json())
@@ -87,7 +87,7 @@ def draft(
     """Zapisz projekt pisma do obejrzenia; zatwierdza się jego SHA-256."""
     from gateway.operations import answering
 
-    with _store(config) as store:
+    with opened_store(config) as store:
         octets = answering.draft_of(store, one)
     target.write_bytes(octets)
     digest = hashlib.sha256(octets).hexdigest()
@@ -112,7 +112,7 @@ def approve(
     """Zatwierdź dokładnie ten projekt; zostanie opieczętowany i wysłany."""
     from gateway.operations import answering
 
-    with _store(config) as store:
+    with opened_store(config) as store:
         done = answering.approve(
             store, one, sha256=sha256.lower(), actor=actor, reason=reason, proceedings_checked=proceedings_checked
         )
@@ -145,7 +145,7 @@ def settle(
     from gateway.operations import answering
 
     said: Any = verdict.value.replace("-", "_")
-    with _store(config) as store:
+    with opened_store(config) as store:
         _told(answering.settle_message(store, message, said, actor=actor, reason=reason), json_)
 
 
@@ -162,7 +162,7 @@ def receipts(config: Folder, json_: AsJson = False) -> None:
     from gateway.operations import answering
     from gateway.operations.plain import plain
 
-    with _store(config) as store:
+    with opened_store(config) as store:
         found = answering.unmatched(store)
     if json_:
         show_json(plain(found))
@@ -185,14 +185,14 @@ def bind(
     """Wskaż pismo, którego dotyczy poświadczenie."""
     from gateway.operations import answering
 
-    with _store(config) as store:
+    with opened_store(config) as store:
         _told(answering.bind_receipt(store, receipt, message, actor=actor, reason=reason), json_)
 
 
 def _act(what: str, config: Path, one: UUID, actor: str, reason: str, json_: bool) -> None:
     from gateway.operations import answering
 
-    with _store(config) as store:
+    with opened_store(config) as store:
         _told(getattr(answering, what)(store, one, actor=actor, reason=reason), json_)
 
 

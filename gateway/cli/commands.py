@@ -19,6 +19,7 @@ from gateway.cli import (
     mailboxes,
     measure,
     migrate,
+    offices,
     operate,
     opinions,
     rulings,
@@ -74,7 +75,7 @@ app.add_typer(operate.submissions, name="submissions")
 app.add_typer(operate.deliveries, name="deliveries")
 letters.add_to(answers.answers)
 app.add_typer(answers.answers, name="answers")
-app.add_typer(operate.offices, name="offices")
+app.add_typer(offices.offices, name="offices")
 app.add_typer(files.files, name="files")
 app.add_typer(mailboxes.mailboxes, name="mailboxes")
 app.add_typer(opinions.opinions, name="opinions")

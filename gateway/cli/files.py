@@ -10,10 +10,11 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from gateway.cli.chosen import Actor, Id, Limit, Reason, State, Tenant, opened_store, submission_id
 from gateway.cli.documents import AsJson
-from gateway.cli.operate import Actor, Id, Limit, Reason, State, Tenant, _store, _submission_id, _told
 from gateway.cli.output import language, out, say, show_json
 from gateway.cli.service import Folder
+from gateway.cli.shown import told
 from schemas.files import LinkedFile
 from schemas.texts import text
 
@@ -28,7 +29,7 @@ def list_(config: Folder, tenant: Tenant = None, state: State = None, limit: Lim
     from gateway.clock import shown
     from gateway.operations import files as operations
 
-    with _store(config) as store:
+    with opened_store(config) as store:
         found = operations.listed(store, tenant=tenant, state=state, limit=limit)
     if json_:
         show_json([one.to_json() for one in found])
@@ -56,7 +57,7 @@ def save(
     """Zapisz zachowany plik na dysk, także ten, który czeka na decyzję."""
     from gateway.operations import files as operations
 
-    with _store(config) as store:
+    with opened_store(config) as store:
         size = operations.save(store, one, file)
     if json_:
         show_json({"file": str(file), "size_bytes": size})
@@ -69,8 +70,8 @@ def retry(config: Folder, one: FileId, reason: Reason, actor: Actor, json_: AsJs
     """Poproś ePUAP o plik jeszcze raz."""
     from gateway.operations import files as operations
 
-    with _store(config) as store:
-        _told(operations.ask_again(store, one, actor=actor, reason=reason), json_)
+    with opened_store(config) as store:
+        told(operations.ask_again(store, one, actor=actor, reason=reason), json_)
 
 
 @files.command("accept")
@@ -78,8 +79,8 @@ def accept(config: Folder, one: FileId, reason: Reason, actor: Actor, json_: AsJ
     """Dopuść plik, przeciw któremu coś przemawia; sprawa idzie z nim dalej."""
     from gateway.operations import files as operations
 
-    with _store(config) as store:
-        _told(operations.accept(store, one, actor=actor, reason=reason), json_)
+    with opened_store(config) as store:
+        told(operations.accept(store, one, actor=actor, reason=reason), json_)
 
 
 @files.command("without")
@@ -87,9 +88,9 @@ def without(config: Folder, submission: Id, reason: Reason, actor: Actor, json_:
     """Przekaż sprawę zgłoszenia bez plików, których nie ma."""
     from gateway.operations import files as operations
 
-    with _store(config) as store:
-        one = _submission_id(store, submission)
-        _told(operations.go_without(store, one, actor=actor, reason=reason), json_)
+    with opened_store(config) as store:
+        one = submission_id(store, submission)
+        told(operations.go_without(store, one, actor=actor, reason=reason), json_)
 
 
 def show_file(file: LinkedFile) -> None:

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from gateway.cli.answers import _told
+from gateway.cli.chosen import Actor, Id, Reason, submission_id
 from gateway.cli.documents import AsJson
-from gateway.cli.operate import Actor, Id, Reason, _submission_id
 from gateway.cli.output import language, out, show_json
 from gateway.cli.rulings import opened
 from gateway.cli.service import Folder
@@ -23,7 +23,7 @@ def findings(config: Folder, submission: Id, json_: AsJson = False) -> None:
     from gateway.operations import letters
 
     with opened(config) as tools:
-        found = letters.findings_of(tools, _submission_id(tools.store, submission))
+        found = letters.findings_of(tools, submission_id(tools.store, submission))
     if json_:
         show_json([{"number": number, **one.to_json()} for number, one in enumerate(found, start=1)])
         return
@@ -52,7 +52,7 @@ def call(
     from gateway.operations import letters
 
     with opened(config) as tools:
-        one = _submission_id(tools.store, submission)
+        one = submission_id(tools.store, submission)
         done = letters.call_for_correction(
             tools, one, actor=actor, reason=reason, findings=finding or None, points=point or (), days=days,
             arithmetic=arithmetic, case_number=case_number,
@@ -78,7 +78,7 @@ def deliver_decision(
 
     with opened(config) as tools:
         done = letters.deliver_decision(
-            tools, _submission_id(tools.store, submission), (file.name, file.read_bytes()), number=number,
+            tools, submission_id(tools.store, submission), (file.name, file.read_bytes()), number=number,
             dated=dated.date(), subject=subject, actor=actor, reason=reason, unsigned=unsigned,
             case_number=case_number,
         )  # fmt: skip

@@ -10,9 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
+from gateway.cli.chosen import Actor, Id, Reason, submission_id
 from gateway.cli.documents import AsJson
-from gateway.cli.operate import Actor, Id, Reason, _submission_id, _told
 from gateway.cli.service import Folder
+from gateway.cli.shown import told
 
 
 def rule(
@@ -29,9 +30,9 @@ def rule(
     from gateway.operations import lodging
 
     with opened(config) as tools:
-        one = _submission_id(tools.store, submission)
+        one = submission_id(tools.store, submission)
         verdict: Any = "effective" if effective else "ineffective"
-        _told(lodging.rule(tools, one, verdict, actor=actor, reason=reason), json_)
+        told(lodging.rule(tools, one, verdict, actor=actor, reason=reason), json_)
 
 
 def add_to(submissions: typer.Typer) -> None:

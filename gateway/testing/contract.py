@@ -78,7 +78,7 @@ class Declarations:
 
 
 class FetchedContract(Declarations):
-    """What holds where the office comes for its cases (`capabilities.fetched`): nothing is sent, it says what it has."""
+    """What holds where the office comes for its cases (`capabilities.fetched`): nothing is ever sent."""
 
     def test_it_is_declared(self, connector: Connector) -> None:
         assert connector.capabilities.fetched

@@ -1,0 +1,92 @@
+"""What commands about stored work share: the options that choose it, the open store, ids and tables."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import typer
+from rich.table import Table
+
+from gateway.cli.output import out, say
+
+Id = Annotated[str, typer.Argument(help="Identyfikator (albo jego początek, co najmniej 8 znaków).", metavar="ID")]
+Tenant = Annotated[str | None, typer.Option("--tenant", help="Kod TERYT gminy.", metavar="TERYT")]
+State = Annotated[str | None, typer.Option("--state", help="Stan.", metavar="STAN")]
+Form = Annotated[str | None, typer.Option("--form", help="Wzór, np. 2020/01/07/8990.", metavar="WZÓR")]
+Since = Annotated[str | None, typer.Option("--since", help="Od kiedy, ISO 8601.", metavar="CZAS")]
+Code = Annotated[str | None, typer.Option("--code", help="Początek kodu przyczyny.", metavar="KOD")]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=1000, help="Ile najwyżej.")]
+Cursor = Annotated[int | None, typer.Option("--cursor", help="Od której strony (next_cursor).")]
+Actor = Annotated[
+    str,
+    typer.Option(
+        "--actor", envvar="BRAMA_ACTOR", help="Kto to robi.", metavar="OSOBA", default_factory=getpass.getuser
+    ),
+]
+Reason = Annotated[str, typer.Option("--reason", help="Dlaczego; zostaje zapisane.", metavar="POWÓD")]
+Connector = Annotated[str | None, typer.Option("--connector", help="Nazwa łącza.", metavar="ŁĄCZE")]
+
+
+@contextmanager
+def opened_store(folder: Path) -> Iterator[Any]:
+    """The store of a configuration folder, at our schema."""
+    from gateway import config as settings
+    from gateway import log
+    from gateway.app import open_store
+    from gateway.store.schema import check_schema
+
+    log.configure(os.environ.get("BRAMA_LOG_LEVEL", "ERROR"))
+    with open_store(settings.load(folder)) as store:
+        check_schema(store.engine)
+        yield store
+
+
+def submission_id(store: Any, given: str) -> UUID:
+    """See `_id`."""
+    return _id(store, given, "submission")
+
+
+def delivery_id(store: Any, given: str) -> UUID:
+    """See `_id`."""
+    return _id(store, given, "delivery")
+
+
+def _id(store: Any, given: str, kind: Literal["submission", "delivery"]) -> UUID:
+    """A whole id, or the one thing whose id begins so."""
+    from gateway import operations
+
+    try:
+        return UUID(given)
+    except ValueError:
+        return operations.by_prefix(store, kind, given)
+
+
+def form_namespace(form: str | None) -> str | None:
+    """`2020/01/07/8990` is short for its namespace."""
+    from schemas.ids import FormId
+
+    return FormId.crd(form).namespace if form and form[:4].isdigit() else form
+
+
+def plain_table(*columns: tuple[str, str]) -> Table:
+    """Columns by their Polish and English name; long values are folded, never cut."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for pl, en in columns:
+        table.add_column(say(pl, en), overflow="fold")
+    return table
+
+
+def show_page(table: Table, page: Any) -> None:
+    """A page of a list, and how to get the next one."""
+    if not page.items:
+        out.print(say("Nic nie pasuje.", "Nothing matches."))
+        return
+    out.print(table)
+    if page.next_cursor is not None:
+        out.print(say(f"Dalsze: --cursor {page.next_cursor}", f"More: --cursor {page.next_cursor}"))
