@@ -15,6 +15,7 @@ from connectors.values import places
 from gateway import config as settings
 from gateway import crashpoint
 from gateway.answers import samples
+from gateway.answers.templates import Templates
 from gateway.api_settings import OAuthConfig
 from gateway.config import Config, ConnectorConfig, Route, TenantConfig
 from gateway.forms import Forms
@@ -123,6 +124,9 @@ class _Look:
             where = f"{tenant.teryt}.toml: answers.office"
             for problem in self._samples(card):
                 self._add(where, "checkup.letters", problem=problem)
+            for name in tenant.answers.ledgers:
+                if not self._judged[card] and name not in Templates([card.parent]).words.ledgers:
+                    self._add(f"{tenant.teryt}.toml: answers.ledgers", "checkup.ledger_unnamed", ledger=name)
 
     def _samples(self, card: Path) -> list[str]:
         """Once per card: several gminas may share one, and rendering takes a while."""

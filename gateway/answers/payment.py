@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 
 import segno
 
+from gateway.answers.polish import plural
 from gateway.answers.templates import Words
 from schemas.answers import ZERO, DueItem, PaymentOrder
 
@@ -60,7 +61,7 @@ def orders(items: Iterable[DueItem], words: Words, *, recipient: str, nip: str |
             account=account,
             amount=item.to_transfer,
             recipient=recipient,
-            title=item.title or name_of(item, words.short),
+            title=item.title or _title(item, words.short),
             nip=nip,
         )
         for account, item in payable
@@ -77,18 +78,21 @@ def together(single: Iterable[PaymentOrder], what: str) -> tuple[PaymentOrder, .
 
 
 def name_of(item: DueItem, kinds: Mapping[str, str]) -> str:
-    """Kind, year and instalment: `Podatek od nieruchomości 2026 rata 3`; a kind without a name shows itself."""
-    parts = [
-        kinds.get(item.kind, item.kind),
-        str(item.year or ""),
-        f"rata {item.instalment}" if item.instalment else "",
-    ]
-    return " ".join(part for part in parts if part)
+    """For people: `Podatek od nieruchomości za 2026 r., rata 3`; a kind without a name shows itself."""
+    year = f" za {item.year} r." if item.year else ""
+    return f"{kinds.get(item.kind, item.kind)}{year}" + (f", rata {item.instalment}" if item.instalment else "")
+
+
+def _title(item: DueItem, short: Mapping[str, str]) -> str:
+    """For a transfer, which has 32 characters: `Pod. nieruchomości 2026 rata 3`."""
+    parts = (short.get(item.kind, item.kind), item.year, f"rata {item.instalment}" if item.instalment else "")
+    return " ".join(str(part) for part in parts if part)
 
 
 def _sum(group: list[PaymentOrder], what: str) -> PaymentOrder:
     amount = sum((order.amount for order in group), ZERO)
-    title = f"{what}, pozycji {len(group)}"
+    count = len(group)
+    title = f"{what}, {count} {plural(count, 'pozycja', 'pozycje', 'pozycji')}"
     return group[0].model_copy(update={"amount": amount, "title": title, "name": title})
 
 

@@ -222,7 +222,7 @@ def test_a_gminas_own_template_and_words_replace_single_files(own):
     letters = samples.letters(made)
     assert letters["decision_delivery"].title == "Pismo przewodnie"
     assert letters["fee_call"].title == "Wezwanie"
-    assert "Podatek od lasu 2026" in plain_text(made.settlement_statement(matter(), dues(due())))
+    assert "Podatek od lasu za 2026 r." in plain_text(made.settlement_statement(matter(), dues(due())))
     assert "Podatek rolny 2026" in plain_text(made.settlement_statement(matter(), dues(due(kind="agricultural_tax"))))
 
 

@@ -88,7 +88,7 @@ def test_every_kind_of_due_fits_a_transfers_title_with_year_and_instalment():
 
 def test_a_due_becomes_a_transfer_with_its_own_words():
     (made,) = payment.orders([due()], WORDS, recipient="Gmina", nip=None)
-    assert (made.name, made.title) == ("Podatek od nieruchomości 2026 rata 12", "Pod. nieruchomości 2026 rata 12")
+    assert (made.name, made.title) == ("Podatek od nieruchomości za 2026 r., rata 12", "Pod. nieruchomości 2026 rata 12")
 
 
 def test_the_ledgers_own_title_wins():
@@ -109,4 +109,4 @@ def test_a_due_without_an_account_gets_no_code():
 def test_dues_on_one_account_can_be_paid_together():
     made = payment.orders([due(), due(instalment=11), due(account=nrb(2))], WORDS, recipient="Gmina", nip=None)
     (whole,) = payment.together(made, "Razem należności")
-    assert (whole.account, whole.amount, whole.title) == (nrb(1), Decimal("822.00"), "Razem należności, pozycji 2")
+    assert (whole.account, whole.amount, whole.title) == (nrb(1), Decimal("822.00"), "Razem należności, 2 pozycje")

@@ -146,6 +146,17 @@ def test_a_template_of_the_gminas_own_that_makes_no_letter_is_found(copy: Path):
     assert {code for _, code in codes(copy)} == {"checkup.letters"}
 
 
+def test_a_ledger_that_letters_may_name_has_a_name(copy: Path):
+    card = copy / "office" / "office.toml"
+    card.parent.mkdir()
+    shutil.copy(ROOT / "templates" / "answers" / "office.example.toml", card)
+    (name, *_) = load(copy).tenants["2009032"].connector
+    more = f'\n[answers]\nservices = ["settlement_query"]\nledgers = ["{name}"]\n'
+    assert appended(copy, more) == [("2009032.toml: answers.ledgers", "checkup.ledger_unnamed")]
+    (card.parent / "words.toml").write_text(f'[ledgers]\n{name} = "ewidencja podatkowa"\n', "utf-8")
+    assert codes(copy) == []
+
+
 def test_corrections_name_forms_that_are_there(copy: Path):
     file = copy / "tenants" / "2009032.toml"
     file.write_text(file.read_text("utf-8") + '\n[answers.corrections]\nforms = ["2099/01/01/1"]\n', "utf-8")
