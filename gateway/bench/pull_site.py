@@ -9,7 +9,7 @@ import multiprocessing
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,8 @@ from gateway.simulate.citizens import person, sign_trusted_profile, tamper
 from gateway.simulate.offices.client import Office
 from gateway.simulate.pki import UPO_PASSWORD, Pki
 from gateway.simulate.soap_messages import signed_envelope
+from schemas.ids import sha256
+from schemas.octets import from_base64
 
 TENANTS = 13
 Fate = Literal["accepted", "quarantined", "rejected"]
@@ -122,7 +124,14 @@ def fill(epuap: Office, sent: Sequence[Sent]) -> int:
 
 def let_go(epuap: Office) -> Counter[str]:
     """What the simulated ePUAP has let go of because it was confirmed: how often, by SHA-256."""
-    return Counter(effect["sha256"] for effect in _book(epuap) if effect["what"] == "confirmed")
+    placed, gone = {}, Counter[str]()
+    with (epuap.state / "effects.jsonl").open(encoding="utf-8") as lines:
+        for effect in map(json.loads, lines):
+            if effect["what"] == "placed":
+                placed[effect["identity"]] = sha256(from_base64(effect["content"]))
+            elif effect["what"] == "confirmed":
+                gone[placed[effect["identity"]]] += 1
+    return gone
 
 
 def drain_bare(epuap: Office, pki: Pki) -> int:
@@ -157,12 +166,6 @@ class _Bare:
         answer = self._session.post(self._url, message, headers={"Content-Type": "text/xml; charset=utf-8"}, timeout=30)
         answer.raise_for_status()
         return answer.content
-
-
-def _book(epuap: Office) -> Iterator[dict[str, str]]:
-    with (epuap.state / "effects.jsonl").open(encoding="utf-8") as lines:
-        for line in lines:
-            yield json.loads(line)
 
 
 _signing = threading.local()
