@@ -27,7 +27,8 @@ from schemas.delivery import CaseRecord
 _READY = PurePosixPath(".brama/ready")
 _BEGUN = PurePosixPath(".brama/begun")
 _LONGEST_NAME = 200  # bytes; file systems allow 255, and suffixes come on top
-_UNFIT = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|]+")
+# Besides what file systems refuse: marks that turn the direction of writing, and make `exe` look like `gpj`.
+_UNFIT = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 
 
 class Place(Protocol):

@@ -11,6 +11,7 @@ import socket
 import struct
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -64,6 +65,7 @@ class AttachmentContent:
     uri: str | None
     line: int | None
     content: bytes = field(repr=False, default=b"")
+    empty: bool = False  # a file of no octets, which is not the same as one that cannot be decoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +114,12 @@ class Scanner:
     def _connect(self) -> socket.socket:
         if self.address.startswith("/"):
             wire = socket.socket(socket.AF_UNIX)
-            wire.settimeout(self.timeout_s)
-            wire.connect(self.address)
+            try:
+                wire.settimeout(self.timeout_s)
+                wire.connect(self.address)
+            except OSError:
+                wire.close()
+                raise
             return wire
         host, _, port = self.address.rpartition(":")
         return socket.create_connection((host, int(port)), self.timeout_s)
@@ -180,13 +186,10 @@ def _read(element: etree._Element, names_are_base64: bool) -> AttachmentContent:
     written = (data.text or "").strip() if data is not None else ""
     is_base64 = (element.get("kodowanie") or "").strip().lower() == "base64"
     content = b""
-    try:
+    with suppress(ValueError):  # told by check.attachment_base64
         content = decode_base64(written) if is_base64 else b""
-        name = (base64_name(element.get("nazwaPliku") or "") or "") if names_are_base64 else element.get("nazwaPliku")
-    except ValueError:
-        name = element.get("nazwaPliku")
     return AttachmentContent(
-        name=name or "",
+        name=_name(element.get("nazwaPliku") or "", names_are_base64),
         declared_type=element.get("format") or "",
         type=content_type(content) if content else None,
         sha256=hashlib.sha256(content).hexdigest() if content else None,
@@ -194,11 +197,24 @@ def _read(element: etree._Element, names_are_base64: bool) -> AttachmentContent:
         uri=written if not is_base64 and written else None,
         line=int(str(element.sourceline)) if element.sourceline is not None else None,
         content=content,
+        empty=is_base64 and not written,
     )
+
+
+def _name(written: str, is_base64: bool) -> str:
+    """As the sender wrote it: it may hold a path, and must never become one."""
+    try:
+        return (base64_name(written) or "") if is_base64 else written
+    except ValueError:
+        return written
 
 
 def _findings(item: AttachmentContent, rules: Rules) -> list[Finding]:
     found = []
+    if item.empty:
+        found.append(_finding("attachment.empty", item.line, Severity.WARNING))
+    if not item.name.strip():
+        found.append(_finding("attachment.name_missing", item.line, Severity.WARNING))
     if item.size_bytes > rules.size_bytes:
         found.append(_finding("attachment.size", item.line, limit=rules.size_bytes))
     if item.content:

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import socket
 import struct
-import subprocess
 import threading
-import time
 import zipfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from lxml import etree
 
+from connectors.drop import file_names
 from gateway.attachments import AttachmentContent, Rules, Scan, Scanner, attachments_of, content_type, judge
 from gateway.simulate import documents
 from gateway.simulate.documents import File
+from schemas.delivery import AttachmentFile, CaseRecord
 from schemas.finding import Severity
-from tests import require
-
-MARK = b"fictitious-test-virus-of-brama"
+from schemas.xmldoc import parse
+from tests.servers import clamav
+from tests.servers.clamav import MARK
 
 
 def attached(*files: File) -> list[AttachmentContent]:
@@ -108,6 +108,50 @@ def test_names_are_base64_only_where_the_form_says_so():
     assert attachments_of(letter, names_are_base64=True)[0].name == "oświadczenie.txt"
 
 
+def test_an_empty_file_is_pointed_out_and_nothing_is_scanned():
+    (judged,) = judge(attached(File("pusty.pdf", b"")), Rules(), Scanner("127.0.0.1:9", timeout_s=1))
+    assert [(item.code, item.severity) for item in judged.findings] == [("attachment.empty", Severity.WARNING)]
+
+
+@pytest.mark.parametrize("name", ["", "   "])
+def test_a_file_without_a_name_is_pointed_out(name):
+    (judged,) = judge(attached(File(name, documents.PDF)), Rules())
+    assert [(item.code, item.severity) for item in judged.findings] == [("attachment.name_missing", Severity.WARNING)]
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "C:\\okna\\plik.pdf", "a/b.pdf", ".ukryty", "a\u202egpj.exe"])
+def test_a_path_in_a_name_stays_a_name_and_never_becomes_a_path(name):
+    (item,) = attached(File(name, documents.PDF))
+    assert item.name == name
+    file = AttachmentFile(name, "application/pdf", documents.PDF)
+    record = CaseRecord(key="k", tenant="2009032", kind="general_letter", case={}, fields={}, files=(file,))
+    (stored,) = file_names(record)
+    assert stored.startswith("01-")
+    assert not {"/", "\\", "\u202e"} & set(stored)
+
+
+def test_a_name_in_windows_1250_is_read_as_it_was_written():
+    document = documents.general_letter(files=[File("załącznik-źdźbło.pdf", documents.PDF)])
+    tree = etree.fromstring(document)
+    old = etree.tostring(tree, encoding="windows-1250")
+    assert "za\u0142\u0105cznik".encode("cp1250") in old
+    assert attachments_of(parse(old).getroot())[0].name == "załącznik-źdźbło.pdf"
+
+
+def test_a_name_that_is_no_base64_of_utf_8_stays_as_written_and_the_content_is_read():
+    strange = base64.b64encode("żółć.pdf".encode("cp1250")).decode()
+    letter = etree.fromstring(documents.general_letter(files=[File(strange, documents.PDF)]))
+    (item,) = attachments_of(letter, names_are_base64=True)
+    assert (item.name, item.content) == (strange, documents.PDF)
+
+
+def test_content_that_cannot_be_decoded_does_not_spoil_the_name():
+    name = base64.b64encode(b"umowa.pdf").decode()
+    letter = etree.fromstring(documents.general_letter(files=[File(name, b"", encoded="to nie base64!")]))
+    (item,) = attachments_of(letter, names_are_base64=True)
+    assert (item.name, item.content) == ("umowa.pdf", b"")
+
+
 class Daemon:
     """Speaks clamd's protocol on loopback and says what it is told to."""
 
@@ -167,24 +211,8 @@ def test_a_scanner_that_is_away_leaves_the_question_open():
 
 @pytest.fixture(scope="module")
 def clamd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    program = require.program("clamd")
-    folder = tmp_path_factory.mktemp("clam")
-    (folder / "own.ndb").write_text(f"Brama.Test:0:*:{MARK.hex()}\n", "ascii")
-    folder.chmod(0o755)
-    wire = str(folder / "c.sock")
-    (folder / "clamd.conf").write_text(
-        f"LocalSocket {wire}\nDatabaseDirectory {folder}\nForeground yes\nLogFile {folder}/log\nUser root\n", "ascii"
-    )
-    command = [program, "-c", str(folder / "clamd.conf")]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        give_up = time.monotonic() + 60
-        while not Path(wire).exists() and process.poll() is None and time.monotonic() < give_up:
-            time.sleep(0.1)
+    with clamav.clamd(tmp_path_factory.mktemp("clam")) as wire:
         yield wire
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
 
 
 def test_a_real_clamd_finds_what_its_database_knows(clamd):

@@ -15,9 +15,11 @@ from connectors import registry
 from connectors.formats import FileFormat, render
 from connectors.registry import BUILT_IN
 from connectors.values import missing_names, scope_of
-from gateway import checkup
+from gateway import checkup, validate
 from gateway.config import load
+from gateway.forms import Forms
 from gateway.mapper import Mappings, to_record
+from gateway.simulate import documents
 from schemas.delivery import AttachmentFile, CaseRecord
 from schemas.errors import ConfigError
 from schemas.xmldoc import parse
@@ -290,3 +292,27 @@ def test_the_gateway_file_names_no_key_that_the_full_example_does_not_have():
         assert name in full
         if isinstance(value, dict):
             assert set(value) <= set(full[name])
+
+
+LETTERS = {teryt: documents.general_letter(teryt) for teryt in GMINAS}
+
+
+def judged_at(receiver: validate.Receiver, document: bytes) -> list[str]:
+    return [finding.code for finding in validate.check(document, Forms.load(), receiver=receiver).findings]
+
+
+@pytest.mark.parametrize("teryt", sorted(GMINAS))
+def test_a_letter_to_a_gmina_is_for_it_and_for_no_other_of_the_thirteen(teryt: str):
+    config = load(CONFIG)
+    for own in GMINAS:
+        tenant = config.tenants[own]
+        others = [name for other in GMINAS - {own} for name in config.tenants[other].names]
+        receiver = validate.Receiver.of(tenant.nip, tenant.names, others)
+        expected = [] if own == teryt else ["check.misdirected"]
+        assert judged_at(receiver, LETTERS[teryt]) == expected, own
+
+
+def test_the_demo_names_its_offices_as_the_example_does():
+    for file in (CONFIG / "demo").glob("2*.toml"):
+        told = tomllib.loads(file.read_text("utf-8"))["names"]
+        assert tuple(told) == load(CONFIG).tenants[file.stem].names
