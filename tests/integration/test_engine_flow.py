@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +16,8 @@ from gateway.simulate import documents
 from gateway.simulate.documents import File
 from schemas.errors import ConnectorError, ReceiptError
 from tests.builders import TERYT, a_signed_document, an_envelope
-from tests.gateways import Gateway, write_config
+from tests.gateways import GATEWAY_TOML, Gateway, write_config
+from tests.servers import clamav
 
 
 def test_a_valid_return_is_accepted_mapped_and_delivered_once(gateway: Gateway) -> None:
@@ -90,3 +93,49 @@ def test_a_gminas_own_rules_for_attachments_and_names_decide(gateway: Gateway, t
 
     submission = gateway.with_tools(check=picky.check).receive(letter)
     assert (submission.decision, submission.state) == ("quarantined", "held")
+
+
+@pytest.fixture(scope="module")
+def scanned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """What `gateway.toml` says where a real clamd runs."""
+    with clamav.clamd(tmp_path_factory.mktemp("clam")) as wire:
+        yield f'[attachments]\nscanner = "{wire}"\n'
+
+
+def with_scanner(gateway: Gateway, folder: Path, attachments: str) -> Gateway:
+    """The same gateway with other `[attachments]`; what decides is what its configuration makes."""
+    config = write_config(folder, gateway=f"{GATEWAY_TOML}\n{attachments}")
+    return gateway.with_tools(check=make_tools(config, gateway.tools.store).check)
+
+
+@pytest.mark.parametrize(
+    ("form", "decision", "state"), [("letter", "quarantined", "held"), ("return", "rejected", "closed")]
+)
+def test_a_virus_stops_a_letter_before_a_clerk_and_refuses_a_return(
+    gateway: Gateway, tmp_path: Path, scanned: str, form: Any, decision: str, state: str
+) -> None:
+    infected = a_signed_document(form, files=[File("umowa.txt", b"x" + clamav.MARK, "text/plain")])
+    wary = with_scanner(gateway, tmp_path, scanned)
+
+    submission = wary.receive(infected)
+
+    assert (submission.decision, submission.reason, submission.state) == (decision, "policy.form_invalid", state)
+    found = wary.tools.check(infected, date(2026, 2, 5), TERYT).findings
+    assert "attachment.infected" in {item.code for item in found}
+    wary.work_until_quiet()
+    assert gateway.deliveries(submission) == []
+
+
+def test_a_harmless_file_passes_the_scanner_and_one_that_is_away_only_warns(
+    gateway: Gateway, tmp_path: Path, scanned: str
+) -> None:
+    letter = documents.general_letter(files=[File("umowa.txt", b"dzien dobry", "text/plain")])
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    there = with_scanner(gateway, tmp_path / "a", scanned)
+    away = with_scanner(gateway, tmp_path / "b", f'[attachments]\nscanner = "{tmp_path}/nobody.sock"\n')
+
+    assert there.tools.check(letter, date(2026, 2, 5), TERYT).findings == ()
+    found = away.tools.check(letter, date(2026, 2, 5), TERYT)
+    assert [item.code for item in found.findings] == ["attachment.not_scanned"]
+    assert found.valid
