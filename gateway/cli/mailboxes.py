@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import typer
 from rich.text import Text
 
+from gateway.cli.chosen import opened_store, plain_table
 from gateway.cli.documents import AsJson
-from gateway.cli.operate import _store, _table
 from gateway.cli.output import Exit, language, leave, out, say, show_json
 from gateway.cli.service import Folder
 from gateway.clock import shown
@@ -26,12 +26,12 @@ def mailboxes_list(config: Folder, json_: AsJson = False) -> None:
     from gateway.config import load
     from gateway.operations.mailboxes import mailboxes as look
 
-    with _store(config) as store:
+    with opened_store(config) as store:
         views = look(store, load(config))
     if json_:
         show_json([view.to_json() for view in views])
     else:
-        table = _table(("Skrytka", "Mailbox"), ("Gmina", "Gmina"), ("Pytano", "Polled"), ("Pobrano", "Taken"))
+        table = plain_table(("Skrytka", "Mailbox"), ("Gmina", "Gmina"), ("Pytano", "Polled"), ("Pobrano", "Taken"))
         for view in views:
             table.add_row(view.mailbox, view.tenant, shown(view.polled_at), shown(view.taken_at))
         out.print(table if views else say("Żadna gmina nie ma wpisu „pull”.", "No tenant has a mailbox to poll."))

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli.chosen import Limit, opened_store, plain_table
 from gateway.cli.documents import AsJson
-from gateway.cli.operate import Limit, _store, _table
 from gateway.cli.output import Exit, leave, out, say, show_json
 from gateway.cli.service import Folder
 from gateway.clock import shown
@@ -25,7 +25,7 @@ def opinions_list(
     """Pokaż, co powiedziała usługa Profilu Zaufanego; kod wyjścia 1, gdy coś jest sprzeczne."""
     from gateway.operations.opinions import opinions as look
 
-    with _store(config) as store:
+    with opened_store(config) as store:
         page = look(store, differing=differing, limit=limit)
     if json_:
         show_json(page.to_json())
@@ -35,7 +35,7 @@ def opinions_list(
             False: say("SPRZECZNA", "DIFFERS"),
             None: say("bez wyroku", "no verdict"),
         }
-        table = _table(("Zgłoszenie", "Submission"), ("Kiedy", "When"), ("Usługa", "Service"), ("Opinia", "Opinion"))
+        table = plain_table(("Zgłoszenie", "Submission"), ("Kiedy", "When"), ("Usługa", "Service"), ("Opinia", "Opinion"))
         for item in page.items:
             said = words[item.agrees] if item.answered_at else item.last_code or say("czeka", "waits")
             table.add_row(str(item.submission_id)[:13], shown(item.answered_at), item.service or "—", said)
