@@ -35,7 +35,7 @@ from gateway.tools import Tools
 from schemas.case import Case, MessageFacts
 from schemas.errors import BramaError, IntakeRefused, StoreUnavailable
 from schemas.finding import Validation
-from schemas.receipt import Receipt
+from schemas.receipt import OF_LODGING, Receipt
 from schemas.submission import Answer, Decision, Envelope, Submission, SubmissionState
 from schemas.texts import text
 from schemas.verification import Verification
@@ -318,7 +318,7 @@ def _answer(submission: Submission, decision: Decision, reason: str, receipt: by
         code=push.rejected_code if rejected else push.accepted_code,
         text=text(f"answer.{decision.value}", reason=text(reason)),
         receipt=receipt,
-        receipt_file_name=f"UPP-{submission.id}.xml" if receipt else None,
+        receipt_file_name=f"{OF_LODGING.value}-{submission.id}.xml" if receipt else None,
     )
 
 

@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
-from schemas.receipt import ReceiptKind
+from schemas.receipt import OF_DELIVERY, OF_LODGING, ReceiptKind
 from schemas.submission import Submission
 
 
@@ -43,7 +43,7 @@ class MessageKind(StrEnum):
     @property
     def awaits(self) -> ReceiptKind:
         """The receipt that ends the wait."""
-        return ReceiptKind.UPP if self is MessageKind.SUBMIT else ReceiptKind.UPD
+        return OF_LODGING if self is MessageKind.SUBMIT else OF_DELIVERY
 
 
 class LookUp(StrEnum):
@@ -65,7 +65,7 @@ class Message:
     to: str
     reply_to: str  # our box: receipts come there
     file_name: str  # holds our document id, so that it is found among what was sent
-    document_id: str  # ours; comes back in an UPD
+    document_id: str  # ours; comes back in a receipt of delivery
     case_id: str
     cid: str | None  # of the document; comes back in a receipt's description
     sha256: str

@@ -17,6 +17,10 @@ class ReceiptKind(StrEnum):
     UPD = "UPD"
 
 
+OF_LODGING = ReceiptKind.UPP  # the office has it: what we issue, and what ends the wait for something put into a box
+OF_DELIVERY = ReceiptKind.UPD  # the addressee has it: what ends the wait for something delivered against a receipt
+
+
 @dataclass(frozen=True, slots=True)
 class ReceiptParty:
     """Addressee or sender on a receipt, with an identifier and its kind (ePUAP-ID, NIP, TERYT ...)."""

@@ -8,6 +8,7 @@ handed in, and the simulated outside world knows nothing of the gateway it talks
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -259,3 +260,42 @@ def test_a_right_import_passes(tree, text):
 def test_parsing_elsewhere_fails_with_the_file(tree, text):
     (tree / "gateway/intake.py").write_text(text, "utf-8")
     assert [problem.startswith("gateway/intake.py:") for problem in foreign_parsing(tree)] == [True]
+
+
+# Where names of ePUAP's receipts belong: its adapter, the receipt model, whoever shows it, the simulated outside.
+RECEIPT_NAMES = (
+    "gateway/transport/", "gateway/receipts/", "gateway/receipt.py", "gateway/upo.py", "gateway/mail.py",
+    "gateway/simulate/", "gateway/demo/", "gateway/bench/", "gateway/cli/", "schemas/receipt.py", "schemas/api.py",
+)  # fmt: skip
+
+
+def receipt_names(root: Path) -> list[str]:
+    """`file:line` of every name or text (docstrings apart) that speaks of an UPP or UPD elsewhere."""
+    return [
+        f"{shown}:{line}"
+        for file in sources(root)
+        if not (shown := file.relative_to(root).as_posix()).startswith(RECEIPT_NAMES)
+        for line in _named_receipts(ast.parse(file.read_text("utf-8")))
+    ]
+
+
+def _named_receipts(tree: ast.Module) -> Iterator[int]:
+    apart = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        text = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in apart:
+            text = node.value
+        if re.search(r"\bUP[PD]\b", text):
+            yield node.lineno
+
+
+def test_channels_to_come_need_no_names_of_epuaps_receipts():
+    told = ("gateway/answer_settings.py", "schemas/case_terms.py")  # words of descriptions, shown to people
+    found = [place for place in receipt_names(ROOT) if not place.startswith(told)]
+    assert found == []
+
+
+@pytest.mark.parametrize(("text", "found"), [('"""An UPP."""', []), ("kind = ReceiptKind.UPP", ["schemas/ids.py:1"])])
+def test_a_receipts_name_in_code_is_found_and_one_in_a_docstring_is_not(tree, text, found):
+    (tree / "schemas/ids.py").write_text(text, "utf-8")
+    assert receipt_names(tree) == found
