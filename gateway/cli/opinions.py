@@ -35,7 +35,8 @@ def opinions_list(
             False: say("SPRZECZNA", "DIFFERS"),
             None: say("bez wyroku", "no verdict"),
         }
-        table = plain_table(("Zgłoszenie", "Submission"), ("Kiedy", "When"), ("Usługa", "Service"), ("Opinia", "Opinion"))
+        head = (("Zgłoszenie", "Submission"), ("Kiedy", "When"), ("Usługa", "Service"), ("Opinia", "Opinion"))
+        table = plain_table(*head)
         for item in page.items:
             said = words[item.agrees] if item.answered_at else item.last_code or say("czeka", "waits")
             table.add_row(str(item.submission_id)[:13], shown(item.answered_at), item.service or "—", said)
