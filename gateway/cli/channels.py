@@ -48,12 +48,40 @@ def simulate_epuap(
     more: Annotated[list[str] | None, typer.Argument(help="Dalsze opcje symulatora, po „--”.")] = None,
 ) -> None:
     """Uruchom ePUAP na próbę: Pull, Skrytka, Doręczyciel, FileRepo, składy; odpowiedzi podpisane."""
+    _run_office("epuap", state, port, control_port, more)
+
+
+@simulate.command("tpsigning")
+def simulate_tpsigning(
+    state: Annotated[Path, typer.Option("--state", help="Folder na stan i certyfikaty symulatora.")],
+    port: Annotated[int, typer.Option("--port", help="Port usług; 0 wybiera wolny.")] = 0,
+    control_port: Annotated[int, typer.Option("--control-port", help="Port poleceń; 0 wybiera wolny.")] = 0,
+) -> None:
+    """Uruchom TpSigning i TpSigning5 na próbę: drugie opinie o podpisach."""
+    _run_office("tpsigning", state, port, control_port, None)
+
+
+def _run_office(name: str, state: Path, port: int, control_port: int, more: list[str] | None) -> None:
+    """Until it is stopped; says where its ports are written."""
     state.mkdir(parents=True, exist_ok=True)
     ports = state / "ports.json"
     out.print(say(f"Porty zostaną zapisane w {ports}", f"The ports will be written to {ports}"))
-    command = [sys.executable, "-m", "gateway.simulate.offices.epuap", "--port", str(port)]
+    command = [sys.executable, "-m", f"gateway.simulate.offices.{name}", "--port", str(port)]
     command += ["--control-port", str(control_port), "--port-file", str(ports), "--state", str(state), *(more or [])]
     leave(Exit.FINE if subprocess.call(command) == 0 else Exit.USAGE)  # noqa: S603  # our own program
+
+
+@simulate.command("package")
+def simulate_package(
+    files: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="Dokumenty do paczki.")],
+    target: Annotated[Path, typer.Option("--out", dir_okay=False, help="Dokąd zapisać paczkę.", metavar="ZIP")],
+    mailbox: Annotated[str, typer.Option("--mailbox", help="Skrytka, z której pochodzą.")] = "/gmina/SkrytkaESP",
+) -> None:
+    """Złóż paczkę taką, jak awaryjny eksport skrytki z ePUAP, do prób „brama import”."""
+    from gateway.simulate.emergency import Exported, package
+
+    target.write_bytes(package(Exported(file.read_bytes(), mailbox, file.name) for file in files))
+    out.print(say(f"Zapisano {target}", f"Wrote {target}"), markup=False)
 
 
 @simulate.command("push")

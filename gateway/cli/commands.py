@@ -15,6 +15,7 @@ from gateway.cli import (
     documents,
     files,
     forms,
+    importing,
     letters,
     mailboxes,
     measure,
@@ -70,6 +71,7 @@ app.command("show")(forms.show)
 app.command("bench")(measure.bench)
 app.command("faults")(measure.faults)
 app.command("replay")(operate.replay)
+app.command("import")(importing.import_)
 rulings.add_to(operate.submissions)
 app.add_typer(operate.submissions, name="submissions")
 app.add_typer(operate.deliveries, name="deliveries")
