@@ -1,4 +1,4 @@
-"""`brama answers call`, `deliver-decision`: letters that a clerk begins."""
+"""`brama answers outbox`, `messages`, `findings`, `call`, `deliver-decision`: what goes out, and what clerks begin."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.table import Table
 
 from gateway.cli.answers import _told
-from gateway.cli.chosen import Actor, Id, Reason, submission_id
+from gateway.cli.chosen import Actor, Id, Limit, Reason, State, Tenant, opened_store, submission_id
 from gateway.cli.documents import AsJson
-from gateway.cli.output import language, out, show_json
+from gateway.cli.output import language, out, say, show_json
 from gateway.cli.rulings import opened
 from gateway.cli.service import Folder
+from schemas.texts import text
 
 CaseNumber = Annotated[str | None, typer.Option("--case-number", help="Znak sprawy na piśmie.", metavar="ZNAK")]
 
@@ -85,8 +87,55 @@ def deliver_decision(
     _told(done, json_)
 
 
+def outbox(config: Folder, json_: AsJson = False) -> None:
+    """Pokaż, jak się mają pisma wychodzące każdej gminy: co w drodze, co czeka na poświadczenie albo na człowieka."""
+    from gateway.clock import shown
+    from gateway.operations import correspondence
+
+    with opened_store(config) as store:
+        found = correspondence.outboxes(store)
+    if json_:
+        show_json([one.to_json() for one in found])
+        return
+    table = Table("TERYT", say("Poświadczone", "Receipted"), say("Bez poświadczenia", "Not receipted"),
+                  say("W drodze", "Under way"), say("Dla człowieka", "For a person"),
+                  say("Najstarsze niewysłane", "Oldest unsent"), say("Kłopot", "Trouble"))  # fmt: skip
+    for one in found:
+        since = shown(one.oldest_unsent) if one.oldest_unsent else "—"
+        counts = (one.receipted, one.awaiting_receipt, one.under_way, one.for_a_person)
+        why = text(one.last_code, language()) if one.last_code else ""
+        table.add_row(one.tenant, *map(str, counts), since, why)
+    out.print(table if found else say("Nic jeszcze nie wysyłano.", "Nothing was sent yet."))
+
+
+def messages(
+    config: Folder,
+    tenant: Tenant = None,
+    state: State = None,
+    limit: Limit = 50,
+    json_: AsJson = False,
+) -> None:
+    """Pokaż pisma wychodzące, najdłużej czekające najpierw; stany: due, sent, receipted, unsettled, refused …"""
+    from gateway.clock import shown
+    from gateway.operations import correspondence
+
+    with opened_store(config) as store:
+        found = correspondence.messages(store, tenant=tenant, state=state, limit=limit)
+    if json_:
+        show_json([correspondence.message_json(one) for one in found])
+        return
+    table = Table("PISMO", say("Utworzono", "Created"), "TERYT", say("Stan", "State"), say("Do", "To"),
+                  say("Powód", "Reason"))  # fmt: skip
+    for one in found:
+        why = text(one.last_code, language()) if one.last_code else ""
+        table.add_row(str(one.id), shown(one.created_at), one.tenant, one.state.value, one.to, why)
+    out.print(table)
+
+
 def add_to(answers: typer.Typer) -> None:
     """The commands of this module into the group they belong to."""
+    answers.command("outbox")(outbox)
+    answers.command("messages")(messages)
     answers.command("findings")(findings)
     answers.command("call")(call)
     answers.command("deliver-decision")(deliver_decision)

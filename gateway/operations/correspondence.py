@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from sqlalchemy import Connection
 from gateway.operations.plain import plain
 from gateway.store import answers, outbox
 from gateway.store.answers import StoredAnswer
+from gateway.store.database import Store
 from schemas.outgoing import Message
 
 
@@ -63,6 +65,48 @@ def answer_json(answer: StoredAnswer) -> dict[str, Any]:
             "updated_at": answer.updated_at,
         }
     )
+    return shown
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxView:
+    """How the messages of one gmina stand. `oldest_…`: aware UTC, None where nothing waits; `last_code`: in the way."""
+
+    tenant: str
+    receipted: int
+    awaiting_receipt: int  # sent: the receipt that ends the wait has not come
+    under_way: int
+    unsettled: int  # may have been sent; under way while it is looked for, else for a person
+    for_a_person: int
+    set_aside: int
+    oldest_unsent: datetime | None
+    oldest_unreceipted: datetime | None
+    last_code: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """One line of `answers outbox --json`."""
+        shown: dict[str, Any] = plain(self)
+        return shown
+
+
+def outboxes(store: Store) -> tuple[OutboxView, ...]:
+    """The health of every gmina's outbox."""
+    with store.begin() as transaction:
+        return tuple(OutboxView(**row) for row in outbox.health(transaction))
+
+
+def messages(
+    store: Store, *, tenant: str | None = None, state: str | None = None, limit: int = 200
+) -> tuple[Message, ...]:
+    """Messages, who waits longest first; without octets."""
+    with store.begin() as transaction:
+        return tuple(outbox.listed(transaction, tenant=tenant, state=state, limit=limit))
+
+
+def message_json(message: Message) -> dict[str, Any]:
+    """One line of `answers messages --json`."""
+    shown: dict[str, Any] = plain(message)
+    shown.pop("document", None)
     return shown
 
 

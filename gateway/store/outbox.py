@@ -36,6 +36,21 @@ SELECT r.id AS receipt, (array_agg(m.id))[1] AS message
  GROUP BY r.id HAVING count(*) = 1
  ORDER BY r.id LIMIT :limit
 """)
+_HEALTH = text("""
+SELECT tenant,
+       count(*) FILTER (WHERE state = 'receipted') AS receipted,
+       count(*) FILTER (WHERE state = 'sent') AS awaiting_receipt,
+       count(*) FILTER (WHERE state IN ('due', 'trying') OR (state = 'unsettled' AND due_at IS NOT NULL)) AS under_way,
+       count(*) FILTER (WHERE state = 'unsettled') AS unsettled,
+       count(*) FILTER (WHERE state IN ('refused', 'given_up') OR (state = 'unsettled' AND due_at IS NULL))
+           AS for_a_person,
+       count(*) FILTER (WHERE state = 'set_aside') AS set_aside,
+       min(created_at) FILTER (WHERE state IN ('due', 'trying', 'unsettled', 'refused', 'given_up')) AS oldest_unsent,
+       min(sent_at) FILTER (WHERE state = 'sent') AS oldest_unreceipted,
+       (array_agg(last_code ORDER BY updated_at DESC) FILTER (WHERE last_code IS NOT NULL
+           AND state IN ('due', 'unsettled', 'refused', 'given_up')))[1] AS last_code
+  FROM message GROUP BY tenant ORDER BY tenant
+""")
 NEEDS_A_PERSON = or_(M.state.in_(("refused", "given_up")), and_(M.state == "unsettled", M.due_at.is_(None)))
 _SMALL = [column for column in t.message.c if column.name != "document"]
 
@@ -153,6 +168,11 @@ def listed(connection: Connection, *, tenant: str | None, state: str | None, lim
     for column, value in ((M.tenant, tenant), (M.state, state)):
         query = query if value is None else query.where(column == value)
     return [from_row(row) for row in connection.execute(query.limit(limit)).mappings()]
+
+
+def health(connection: Connection) -> list[RowMapping]:
+    """For each gmina: how its messages stand, since when the oldest waits for what, and the code in the way."""
+    return list(connection.execute(_HEALTH).mappings())
 
 
 def for_a_person(connection: Connection, submission_id: UUID) -> list[Message]:

@@ -12,9 +12,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from gateway import flow
+from gateway import flow, operations
+from gateway.cli import letters
 from gateway.cli.answers import answers as commands
-from gateway.operations import answering
+from gateway.operations import answering, correspondence
 from gateway.simulate import upp
 from gateway.simulate.offices.client import Office
 from gateway.store import outbox
@@ -140,6 +141,7 @@ def test_a_receipt_whose_seal_covers_other_octets_settles_nothing_whoever_binds_
 
 def run(folder: Path, *arguments: str) -> Any:
     app = typer.Typer()
+    letters.add_to(commands)
     app.add_typer(commands, name="answers")
     result = CliRunner().invoke(app, ["answers", *arguments, "--config", str(folder), "--json"])
     assert result.exit_code == 0, result.output
@@ -152,6 +154,41 @@ def test_an_operator_settles_from_the_command_line(gateway, office, folder):
     assert told == {"id": str(message.id), "state": "sent"}
     assert run(folder, "list") == []
     assert run(folder, "receipts") == []
+
+
+def test_the_health_of_the_outbox_says_what_waits_for_whom(gateway, office):
+    sent = gateway.put()
+    gateway.work_until_quiet()
+    lost = in_doubt(gateway, office, "hang_up_before_storing")
+    (health,) = correspondence.outboxes(gateway.tools.store)
+    assert (health.receipted, health.unsettled, health.for_a_person) == (1, 1, 1)
+    assert (health.oldest_unsent, health.last_code) == (gateway.message(lost.id).created_at, "service.unsettled")
+    (found,) = correspondence.messages(gateway.tools.store, state="receipted")
+    assert found.id == sent.id
+
+
+def test_the_books_count_every_message_once(gateway, office):
+    gateway.put()
+    gateway.work_until_quiet()
+    in_doubt(gateway, office, "hang_up_before_storing")
+    aside = gateway.put()
+    books = operations.books(gateway.tools.store)
+    assert (books.messages, books.messages_sent, books.messages_receipted, books.messages_open) == (3, 1, 1, 1)
+    assert not books.quiet
+    answering.set_message_aside(gateway.tools.store, aside.id, **BY)
+    gateway.forget_deliveries()
+    books = operations.books(gateway.tools.store)
+    assert (books.messages_waiting, books.messages_set_aside, books.messages_sent_twice) == (1, 1, 0)
+    assert books.balanced
+
+
+def test_outbox_and_messages_from_the_command_line(gateway, folder):
+    gateway.put()
+    gateway.work_until_quiet()
+    (health,) = run(folder, "outbox")
+    (message,) = run(folder, "messages", "--state", "receipted")
+    assert (health["receipted"], message["state"]) == (1, "receipted")
+    assert "document" not in message
 
 
 def test_the_view_of_a_message_has_its_tries_and_receipts_and_no_octets(gateway):
