@@ -65,7 +65,6 @@ class AttachmentContent:
     uri: str | None
     line: int | None
     content: bytes = field(repr=False, default=b"")
-    empty: bool = False  # a file of no octets, which is not the same as one that cannot be decoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +196,6 @@ def _read(element: etree._Element, names_are_base64: bool) -> AttachmentContent:
         uri=written if not is_base64 and written else None,
         line=int(str(element.sourceline)) if element.sourceline is not None else None,
         content=content,
-        empty=is_base64 and not written,
     )
 
 
@@ -211,8 +209,6 @@ def _name(written: str, is_base64: bool) -> str:
 
 def _findings(item: AttachmentContent, rules: Rules) -> list[Finding]:
     found = []
-    if item.empty:
-        found.append(_finding("attachment.empty", item.line, Severity.WARNING))
     if not item.name.strip():
         found.append(_finding("attachment.name_missing", item.line, Severity.WARNING))
     if item.size_bytes > rules.size_bytes:

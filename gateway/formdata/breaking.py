@@ -7,6 +7,8 @@ from decimal import Decimal
 
 from lxml import etree
 
+from gateway.checks.money import row_amount, total_of
+from gateway.checks.rates import highest_rate
 from gateway.formdata.sample import Figures
 from schemas import fictitious
 
@@ -17,11 +19,8 @@ def break_one(root: etree._Element, figures: Figures, code: str) -> bool:
     """Break what check `code` looks at. False where the form has no such thing. Raises KeyError for an unknown code."""
     if code in _BY_NAME:
         return _identifier(root, _BY_NAME[code])
-    if code == "check.attachment_base64":
-        element = next(root.iter("{*}DaneZalacznika"), None)
-        if element is not None:
-            element.text = "to nie jest base64!"
-        return element is not None
+    if code in _BY_ATTACHMENT:
+        return _attachment(root, *_BY_ATTACHMENT[code])
     return _BREAKERS[code](figures)
 
 
@@ -30,6 +29,17 @@ def _identifier(root: etree._Element, name: str) -> bool:
     if found is not None:
         found.text = fictitious.wrong_check_digit(found.text or "")
     return found is not None
+
+
+def _attachment(root: etree._Element, encoding: str, content: str) -> bool:
+    element = next((found for found in root.iter("{*}DaneZalacznika") if found.getparent() is not None), None)
+    if element is None:
+        return False
+    element.text = content
+    above = element.getparent()
+    assert above is not None
+    above.set("kodowanie", encoding)
+    return True
 
 
 def _set(target: str, value: str) -> Breaker:
@@ -76,10 +86,41 @@ def _total_alone(figures: Figures) -> bool:
     return True
 
 
+def _rate_cap(figures: Figures) -> bool:
+    """A rate above the law's, and everything computed from it, so that only the rate is wrong."""
+    for index, row in figures.each("declared.rows"):
+        bound = highest_rate(figures.table.kind, row["code"], figures.get("period.year") or 0)
+        if bound is None or not row.get("rate") or not row.get("base"):
+            continue
+        rate = bound.value + 1
+        before = Decimal(row["amount"])
+        figures.write(f"declared.rows[{index}].rate", rate)
+        amount = row_amount(Decimal(row["base"]), rate, 12, percent=row.get("unit") == "pln_percent")
+        figures.write(f"declared.rows[{index}].amount", amount)
+        rows = [Decimal(each["amount"]) for _, each in figures.each("declared.rows") if each.get("amount")]
+        total = total_of([sum(rows, amount - before)])
+        more = str(total - Decimal(figures.get("declared.total")))
+        _plus("declared.instalments[0].amount", more)(figures)
+        return _plus("declared.total", more)(figures)
+    return False
+
+
 def _waste(figures: Figures) -> bool:
     if not figures.get("waste.containers") and figures.get("waste.method") != "persons":
         return False  # by water or area: only the gmina's resolution says how much
     return _plus("waste.monthly_amount", "1")(figures)
+
+
+def _objects(figures: Figures) -> bool:
+    """An annex that says more than the main form; only there does anybody compare them."""
+    names = ("area_m2", "area_ha", "usable_area_m2", "value_pln")
+    found = next((name for name in names if figures.get(f"objects.0.{name}")), None)
+    compared = figures.table.kind == "property_return" and figures.get("declared.rows")
+    return bool(compared) and found is not None and _plus(f"objects[0].{found}", "1")(figures)
+
+
+def _birth(figures: Figures) -> bool:
+    return bool(figures.get("taxpayer.pesel")) and _set("taxpayer.birth_date", "1901-01-01")(figures)
 
 
 def _dates(figures: Figures) -> bool:
@@ -87,6 +128,12 @@ def _dates(figures: Figures) -> bool:
     return any(figures.get(target) and _set(target, "2020-01-01")(figures) for target in targets)
 
 
+_BY_ATTACHMENT = {
+    "check.attachment_base64": ("base64", "to nie jest base64!"),
+    "check.attachment_empty": ("base64", ""),
+    "check.attachment_encoding": ("uuencode", "TWFu"),
+    "check.attachment_uri": ("URI", "https://example.invalid/" + "a" * 5000),
+}
 _BY_NAME = {"check.pesel": "PESEL", "check.nip": "NIP", "check.regon": "REGON"}
 _BREAKERS: dict[str, Breaker] = {
     "check.row_amount": _row_amount,
@@ -102,5 +149,15 @@ _BREAKERS: dict[str, Breaker] = {
     "check.vehicle_count": _plus("declared.rows[0].count", "1"),
     "check.months": _set("objects[0].vehicle.months", "13"),
     "check.negative": _set("objects[0].area_ha", "-1"),
+    "check.rate_cap": _rate_cap,
+    "check.objects_sum": _objects,
+    "check.vehicle_sum": _plus("objects[0].vehicle.amount", "1"),
+    "check.birth_date": _birth,
+    # looked at only where the day of receipt is known
+    "check.future_date": _set("document.completed_on", "2030-12-31"),
+    "check.year": _set("period.year", "1999"),
+    "check.invoice_date": _set("excise.invoices[0].issued_on", "2001-01-01"),
+    "check.excise_limit": _plus("excise.requested_amount", "1000000"),
 }
-BREAKABLE = (*_BY_NAME, "check.attachment_base64", *_BREAKERS)
+DATED = ("check.future_date", "check.year", "check.invoice_date", "check.excise_limit")
+BREAKABLE = (*_BY_NAME, *_BY_ATTACHMENT, *_BREAKERS)

@@ -14,7 +14,9 @@ import pytest
 from lxml import etree
 
 from connectors.drop import file_names
+from gateway import validate
 from gateway.attachments import AttachmentContent, Rules, Scan, Scanner, attachments_of, content_type, judge
+from gateway.forms import Forms
 from gateway.simulate import documents
 from gateway.simulate.documents import File
 from schemas.delivery import AttachmentFile, CaseRecord
@@ -108,9 +110,10 @@ def test_names_are_base64_only_where_the_form_says_so():
     assert attachments_of(letter, names_are_base64=True)[0].name == "oświadczenie.txt"
 
 
-def test_an_empty_file_is_pointed_out_and_nothing_is_scanned():
-    (judged,) = judge(attached(File("pusty.pdf", b"")), Rules(), Scanner("127.0.0.1:9", timeout_s=1))
-    assert [(item.code, item.severity) for item in judged.findings] == [("attachment.empty", Severity.WARNING)]
+def test_an_empty_file_is_pointed_out_once_and_no_scanner_is_asked():
+    letter = documents.general_letter(files=[File("pusty.pdf", b"")])
+    found = validate.check(letter, Forms.load(), attachments=Rules(), scanner=Scanner("127.0.0.1:9", timeout_s=1))
+    assert [(item.code, item.severity) for item in found.findings] == [("check.attachment_empty", Severity.WARNING)]
 
 
 @pytest.mark.parametrize("name", ["", "   "])
