@@ -130,6 +130,9 @@ class ReceiptConfig(_Model):
         Channel.REST: "own",
     }
     obtain: ObtainConfig = ObtainConfig()
+    tell: tuple[Channel, ...] = Field(
+        default=(), description="Channels whose senders get our receipt, or why a document was rejected, by message."
+    )
 
 
 class EpuapConfig(_Model):

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, RowMapping
 
 from gateway import flow, opinions, reply, retry
 from gateway.bigfiles import upkeep as bigfiles
-from gateway.outbox import obtaining, upkeep
+from gateway.outbox import obtaining, telling, upkeep
 from gateway.store import deliveries, events, reports, submissions, sweeps
 from gateway.tools import Tools
 from schemas.delivery import DeliveryState, Repeat
@@ -45,7 +45,7 @@ def sweep(tools: Tools) -> int:
     for submission_id in unsettled:
         flow.look_again(submission_id, tools)
     opinions.ask_due(tools)
-    wanted = obtaining.sweep(tools)
+    wanted = obtaining.sweep(tools) + telling.sweep(tools, reply.rejection)
     found = len(processing) + lost + len(freed) + len(undecided) + wanted
     if found:
         log.info(

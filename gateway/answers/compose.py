@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -56,6 +56,16 @@ class Decision:
     number: str
     dated: date
     subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why a document was not accepted: the reason as a sentence, its code, and each finding as one."""
+
+    file_name: str
+    reason: str
+    code: str
+    points: tuple[str, ...] = ()
 
 
 class Composer:
@@ -151,6 +161,10 @@ class Composer:
     def resend_request(self, matter: Matter, files: Sequence[str], dated: date) -> Letter:
         """A request to send attachments again that ePUAP gave out once and that were lost on the way to the office."""
         return self._letter(Document.RESEND_REQUEST, matter, dated, {"files": list(files)})
+
+    def rejection_notice(self, matter: Matter, rejection: Rejection, dated: date) -> Letter:
+        """Zawiadomienie that a document was not accepted, with the reason, its code and what was found."""
+        return self._letter(Document.REJECTION_NOTICE, matter, dated, asdict(rejection))
 
     def _letter(self, document: Document, matter: Matter, dated: date, own: Mapping[str, Any]) -> Letter:
         data = {

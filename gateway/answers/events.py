@@ -16,6 +16,7 @@ class Service(StrEnum):
     DECISION_DELIVERY = "decision_delivery"
     INEFFECTIVE_NOTICE = "ineffective_notice"
     RESEND_REQUEST = "resend_request"
+    REJECTION_NOTICE = "rejection_notice"
 
 
 class Document(StrEnum):
@@ -30,6 +31,7 @@ class Document(StrEnum):
     DECISION_DELIVERY = "decision_delivery"
     INEFFECTIVE_NOTICE = "ineffective_notice"
     RESEND_REQUEST = "resend_request"
+    REJECTION_NOTICE = "rejection_notice"
 
 
 DOCUMENTS: dict[Service, frozenset[Document]] = {
@@ -41,9 +43,12 @@ DOCUMENTS: dict[Service, frozenset[Document]] = {
     Service.DECISION_DELIVERY: frozenset({Document.DECISION_DELIVERY}),
     Service.INEFFECTIVE_NOTICE: frozenset({Document.INEFFECTIVE_NOTICE}),
     Service.RESEND_REQUEST: frozenset({Document.RESEND_REQUEST}),
+    Service.REJECTION_NOTICE: frozenset({Document.REJECTION_NOTICE}),
 }
 ASKS_LEDGERS = frozenset({Service.SETTLEMENT_QUERY, Service.ARREARS_CERTIFICATE})
-NEEDS_APPROVAL = frozenset(set(Document) - {Document.SETTLEMENT_STATEMENT, Document.INEFFECTIVE_NOTICE})
+NEEDS_APPROVAL = frozenset(
+    set(Document) - {Document.SETTLEMENT_STATEMENT, Document.INEFFECTIVE_NOTICE, Document.REJECTION_NOTICE}
+)
 OF_ITS_DAY = frozenset({Document.CERTIFICATE_NONE, Document.CERTIFICATE_ARREARS, Document.REFUSAL})
 STATES_PROCEEDINGS = frozenset({Document.CERTIFICATE_NONE, Document.CERTIFICATE_ARREARS})
 

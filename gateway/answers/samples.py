@@ -14,7 +14,7 @@ from gateway import resources
 from gateway.answers import office as offices
 from gateway.answers import pdf
 from gateway.answers.certificate import Fee, Outcome, Request, Ruling, Wanted
-from gateway.answers.compose import Composer, Decision, Doubt, Matter
+from gateway.answers.compose import Composer, Decision, Doubt, Matter, Rejection
 from gateway.answers.ledgers import LedgerAnswer, arrears_of, merge, read, unanswered
 from gateway.answers.letter import Letter
 from gateway.answers.templates import Templates
@@ -54,6 +54,7 @@ def letters(composer: Composer) -> dict[str, Letter]:
         composer.correction_call(matter, _DOUBTS, today, arithmetic=True),
         composer.decision_delivery(matter, _decision(today), ["decyzja.pdf"], today),
         composer.ineffective_notice(matter, _ruling(today), today),
+        composer.rejection_notice(matter, _REJECTION, today),
         composer.resend_request(matter, ["projekt budowlany.zip", "mapa.pdf"], today),
     ]
     return {letter.template: letter for letter in made}
@@ -94,6 +95,12 @@ def _certificates(composer: Composer, matter: Matter, dues: Dues, today: date) -
     ]
 
 
+_REJECTION = Rejection(
+    "wniosek.xml",
+    "Dokument nie jest zgodny ze wzorem.",
+    "policy.form_invalid",
+    ("Brak wymaganego elementu „Tytul”.",),
+)
 _DOUBTS = (
     Doubt("Łączna kwota podatku", "suma wierszy różni się od podanej kwoty", "1 250,00 zł", "1 260,00 zł"),
     Doubt("Powierzchnia gruntów", "brak danych o działce nr 123/4"),

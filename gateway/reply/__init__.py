@@ -13,6 +13,7 @@ from gateway.reply.opening import (
     doubts_of,
     file_lost,
     notice,
+    rejection,
 )
 from gateway.reply.papers import paper
 from gateway.reply.steps import work
@@ -26,5 +27,6 @@ __all__ = [
     "file_lost",
     "notice",
     "paper",
+    "rejection",
     "work",
 ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from gateway.answers.compose import Decision, Doubt, Matter
+from gateway.answers.compose import Decision, Doubt, Matter, Rejection
 from gateway.answers.document import File
 from gateway.answers.drafting import Draft, drafted
 from gateway.answers.events import Held, Service
@@ -21,12 +21,14 @@ from schemas.case import Case
 from schemas.case_parts import Party
 from schemas.effectiveness import Effect, Effectiveness
 from schemas.files import FileState
-from schemas.finding import FormInfo, Validation
+from schemas.finding import Finding, FormInfo, Severity, Validation
 from schemas.submission import SenderBlock, Submission
+from schemas.texts import text
 from schemas.verification import Indication, Verification
 
 NOBODY = "answers.addressee_unknown"
 NOTHING_LOST = "answers.nothing_lost"
+_MOST_POINTS = 20  # of a rejection; what follows usually follows from these
 NOT_INEFFECTIVE = "effectiveness.not_ineffective"
 
 
@@ -37,6 +39,7 @@ class Facts:
     submission: Submission
     case: Case | None
     form: FormInfo | None
+    findings: tuple[Finding, ...]
     ruling: Effectiveness | None
     verification: Verification | None
 
@@ -61,8 +64,15 @@ def gather(stored: StoredAnswer, tools: Tools) -> Facts:
         ruling = rulings.standing(transaction, stored.submission_id)
     assert submission is not None
     case = Case.model_validate(found[1]) if found else None
-    form = Validation.from_json(validation).form if validation else None
-    return Facts(submission, case, form, ruling, Verification.from_json(verified) if verified else None)
+    found_out = Validation.from_json(validation) if validation else Validation(None, ())
+    return Facts(
+        submission,
+        case,
+        found_out.form,
+        found_out.findings,
+        ruling,
+        Verification.from_json(verified) if verified else None,
+    )
 
 
 def draft(service: Service, stored: StoredAnswer, facts: Facts, tools: Tools) -> Draft:
@@ -115,11 +125,20 @@ def _resend(stored: StoredAnswer, _facts: Facts, matter: Matter, tools: Tools) -
     return drafted(composer.resend_request(matter, lost, _today(tools)), render)
 
 
+def _rejection(stored: StoredAnswer, facts: Facts, matter: Matter, tools: Tools) -> Draft:
+    composer, render = paper(_card(stored, tools))
+    code = facts.submission.reason or ""
+    errors = tuple(one.message_pl for one in facts.findings if one.severity is Severity.ERROR)
+    rejection = Rejection(facts.submission.file_name, text(code), code, tuple(dict.fromkeys(errors))[:_MOST_POINTS])
+    return drafted(composer.rejection_notice(matter, rejection, _today(tools)), render)
+
+
 _MAKERS: dict[Service, Callable[[StoredAnswer, Facts, Matter, Tools], Draft]] = {
     Service.INEFFECTIVE_NOTICE: _notice,
     Service.CORRECTION_CALL: _correction,
     Service.DECISION_DELIVERY: _decision,
     Service.RESEND_REQUEST: _resend,
+    Service.REJECTION_NOTICE: _rejection,
 }
 
 

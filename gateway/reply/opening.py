@@ -58,6 +58,15 @@ def notice(transaction: Connection, submission: Submission, tools: Tools) -> Non
     _open(transaction, submission, tenant, Service.INEFFECTIVE_NOTICE, approve=approve)
 
 
+def rejection(transaction: Connection, submission_id: UUID, tools: Tools) -> None:
+    """The notice that a document was rejected, to a sender whose channel carried no answer; one per document."""
+    submission = submissions.load(transaction, submission_id)
+    assert submission is not None
+    tenant = _answering(submission, tools)
+    if tenant is not None:
+        _open(transaction, submission, tenant, Service.REJECTION_NOTICE, approve=tenant.answers.approve_all)
+
+
 def correction(transaction: Connection, submission: Submission, tools: Tools) -> None:
     """A call for correction drafted because of the stored findings, where the gmina wants that for the form."""
     tenant = _answering(submission, tools)

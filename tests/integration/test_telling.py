@@ -1,0 +1,106 @@
+"""Senders of polled documents are told by message: our receipt, or why it was rejected. Once, and only where wanted."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from sqlalchemy import text
+
+from gateway import channels, operations, poll, resources, sweep
+from gateway.simulate.offices.client import Office
+from schemas.ids import sha256
+from schemas.submission import Submission
+from tests.builders import MAILBOX, a_signed_document
+from tests.outboxes import CITIZEN_BOX, Correspondent, answering, configure
+
+ISSUE = '\n[receipt.issue]\npush = "own"\npull = "own"\nimport = "epuap"\nrest = "own"\n'
+Make = Callable[..., Correspondent]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    with Office("epuap", tmp_path_factory.mktemp("epuap")) as started:
+        yield started
+
+
+@pytest.fixture
+def office(running: Office) -> Office:
+    running.reset()
+    return running
+
+
+@pytest.fixture
+def town(database, office: Office, tmp_path: Path) -> Make:
+    """A gmina that issues receipts for what it polls, and tells senders of these channels."""
+
+    def make(*tell: str) -> Correspondent:
+        folder = configure(tmp_path, office, tenant='[answers]\noffice = "urzad/office.toml"\n')
+        card = folder / "urzad" / "office.toml"
+        card.parent.mkdir()
+        shutil.copy(resources.folder("templates") / "answers" / "office.example.toml", card)
+        file = folder / "gateway.toml"
+        wanted = str(list(tell)).replace("'", '"')
+        file.write_text(file.read_text("utf-8").replace("[receipt]\n", f"[receipt]\ntell = {wanted}\n", 1) + ISSUE)
+        return answering(database, folder)
+
+    return make
+
+
+def polled(gateway: Correspondent, office: Office, document: bytes) -> Submission:
+    order = {"mailbox": MAILBOX, "document": base64.b64encode(document).decode(), "file_name": "wniosek.xml"}
+    requests.post(f"{office.url}/simulated/box", json=order, timeout=5).raise_for_status()
+    (box,) = channels.pull_boxes(gateway.tools.config)
+    assert poll.drain(box, gateway.tools, threading.Event()) == 1
+    with gateway.tools.store.begin() as transaction:
+        found = transaction.execute(text("SELECT id FROM submission ORDER BY sequence DESC LIMIT 1")).scalar_one()
+    return operations.submission(gateway.tools.store, found).submission
+
+
+def work(gateway: Correspondent) -> None:
+    for _ in range(2):
+        sweep.sweep(gateway.tools)
+        gateway.work_until_quiet()
+
+
+def test_our_receipt_goes_into_the_senders_box_once(town, office):
+    gateway = town("pull")
+    submission = polled(gateway, office, a_signed_document("letter"))
+    work(gateway)
+    (effect,) = office.effects("sent")
+    receipt = operations.receipt_of(gateway.tools.store, submission.id)
+    assert (effect["to"], effect["sha256"]) == (CITIZEN_BOX, sha256(receipt.xml))
+    assert "receipt_sent_by_message" in gateway.words(submission)
+    assert [one.state.value for one in gateway.messages(submission)] == ["receipted"]
+
+
+def test_a_rejection_is_told_with_its_reason_and_code(town, office):
+    gateway = town("pull")
+    submission = polled(gateway, office, a_signed_document(broken="digest"))
+    work(gateway)
+    (effect,) = office.effects("sent")
+    letter = base64.b64decode(effect["content"]).decode()
+    assert "nie został przyjęty" in letter
+    assert f"Kod przyczyny: {submission.reason}" in letter
+    assert effect["to"] == CITIZEN_BOX
+
+
+@pytest.mark.parametrize("tell", [(), ("import",)], ids=["nobody", "another channel"])
+def test_without_being_wanted_nobody_is_told(town, office, tell):
+    gateway = town(*tell)
+    polled(gateway, office, a_signed_document("letter"))
+    polled(gateway, office, a_signed_document(broken="digest"))
+    work(gateway)
+    assert office.effects("sent") == []
+
+
+def test_what_was_pushed_was_answered_and_is_not_told_again(town, office):
+    gateway = town("pull")
+    gateway.receive(a_signed_document("letter"))
+    work(gateway)
+    assert office.effects("sent") == []
