@@ -34,13 +34,18 @@ class Process:
 
 
 @contextmanager
-def brama(command: str, config: Path, crash_at: str | None = None) -> Iterator[Process]:
-    """Run `brama COMMAND --config CONFIG`; it dies at the crash point, or when the block ends."""
+def brama(
+    command: str, config: Path, crash_at: str | None = None, *arguments: str, before: tuple[str, ...] = ()
+) -> Iterator[Process]:
+    """Run `brama COMMAND --config CONFIG`; it dies at the crash point, or when the block ends.
+
+    Args: before: a program that runs it, with its arguments.
+    """
     environment = {**os.environ, **({"BRAMA_CRASH_AT": crash_at} if crash_at else {})}
     log = config / f"{command}.log"
     with log.open("ab") as out:
         popen = subprocess.Popen(
-            [sys.executable, "-m", "gateway", command, "--config", str(config)],
+            [*before, sys.executable, "-m", "gateway", command, "--config", str(config), *arguments],
             stdout=out, stderr=out, env=environment, cwd=Path(__file__).parent.parent,
         )  # fmt: skip
     try:

@@ -137,6 +137,19 @@ class Trouble:
         within_s = self.pace.cut_s if cut.taken_over_after_s is not None else _TAKEN_OVER_WITHIN_S
         return time.time() < cut.began_at + max(within_s, self.pace.cut_s)
 
+    def behind(self) -> int:
+        """How much is ready to be worked on now; 0 while the database is away."""
+        query = text(
+            "SELECT (SELECT count(*) FROM submission WHERE state = 'decided')"
+            " + (SELECT count(*) FROM delivery WHERE state = 'due' AND parked IS NULL AND due_at <= now())"
+        )
+        try:
+            with self.store.begin() as transaction:
+                found: int = transaction.execute(query).scalar_one()
+        except StoreUnavailable:
+            return 0
+        return found
+
     def supervise(self) -> None:
         """As systemd does on each host."""
         for host in self.hosts:

@@ -312,7 +312,7 @@ def test_a_vanished_workers_delivery_is_asked_about_and_its_attempt_stays_visibl
     gateway = with_office(gateway, office)
     submission = gateway.receive()
     gateway.work_one()
-    _claim_and_vanish(gateway, submission)
+    claim_and_vanish(gateway, submission)
     gateway.work_until_quiet()
 
     first, second = gateway.attempts(submission)
@@ -557,11 +557,11 @@ def _lost() -> dict[str, Any]:
     raise ConnectionError("the answer never came")
 
 
-def _claim_and_vanish(gateway: Gateway, submission: Submission) -> None:
+def claim_and_vanish(gateway: Gateway, submission: Submission, lease_s: float = -1) -> None:
     (delivery,) = gateway.deliveries(submission)
     with gateway.tools.store.begin() as transaction:
         claim = attempts.claim(
-            transaction, delivery.id, worker="vanished", lease_s=-1, message_id="m",
+            transaction, delivery.id, worker="vanished", lease_s=lease_s, message_id="m",
             repeat=Repeat.FINDABLE, settle_s=0.0,
         )  # fmt: skip
     assert claim is not None

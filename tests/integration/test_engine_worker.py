@@ -9,19 +9,23 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from connectors.rehearsal import Behaviour
-from gateway import operations, worker
+from gateway import intake, operations, worker
 from gateway.store.database import Store
 from gateway.store.embedded import EmbeddedServer
 from gateway.store.schema import migrate
 from gateway.tools import Tools
 from schemas.errors import StoreUnavailable
-from tests.builders import a_signed_document
+from schemas.verification import Verification
+from tests.builders import a_signed_document, an_envelope
 from tests.gateways import GATEWAY_TOML, Gateway, a_gateway
+from tests.integration.test_engine_deliver import claim_and_vanish
 
 
 @contextmanager
@@ -122,6 +126,39 @@ def test_the_database_may_crash_and_come_back_without_a_restart_of_ours(tmp_path
         assert [gateway.states(one) for one in kept] == [["delivered"]] * 5
         assert set(gateway.office.received.values()) == {1}
         store.close()
+
+
+def test_a_slow_sweep_does_not_keep_a_lost_lease_from_being_noticed(gateway: Gateway) -> None:
+    """A document that takes long to judge is finished in one beat; leases are watched in another."""
+    go_on, begun = threading.Event(), threading.Event()
+
+    def slowly(*arguments: Any, **named: Any) -> Verification:
+        begun.set()
+        go_on.wait(30)
+        return gateway.tools.verify(*arguments, **named)
+
+    kept = intake.keep(an_envelope(), gateway.tools.store, gateway.tools.config).submission
+    submission = gateway.receive(a_signed_document("letter"))  # no taxpayer: it waits for nobody
+    gateway.work_one()
+    claim_and_vanish(gateway, submission, lease_s=5.0)
+    with gateway.tools.store.begin() as transaction:
+        transaction.execute(text("UPDATE submission SET busy_until = now() - interval '1 second'"))
+    with working(gateway.with_tools(verify=slowly).tools):
+        try:
+            assert begun.wait(20)
+            assert gateway.states(submission) == ["trying"]
+            _until(lambda: gateway.states(submission) == ["delivered"])
+            assert not go_on.is_set()
+        finally:
+            go_on.set()
+        _until(lambda: gateway.load(kept).state == "processed")
+
+
+def test_a_queue_lost_by_a_bug_of_ours_is_an_error_in_the_log(gateway: Gateway) -> None:
+    nameless = gateway.with_tools(worker=cast(str, None))  # nothing a queue can be opened with
+    with capture_logs() as logged, working(nameless.tools):
+        _until(lambda: any(entry["event"] == "queue_lost" for entry in logged))
+    assert {entry["log_level"] for entry in logged if entry["event"] == "queue_lost"} == {"error"}
 
 
 @contextmanager
