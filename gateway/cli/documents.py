@@ -88,6 +88,15 @@ def map_(file: OneFile, json_: AsJson = False, config: ConfigFolder = None) -> N
         _show_tree(shown)
 
 
+def case_schema(
+    openapi: Annotated[bool, typer.Option("--openapi", help="Jako składniki OpenAPI 3.1 zamiast JSON Schema.")] = False,
+) -> None:
+    """Wypisz kształt sprawy (JSON Schema), z którego biurowe programy tworzą swój kod."""
+    from schemas import case
+
+    show_json(case.openapi() if openapi else case.json_schema())
+
+
 receipt = typer.Typer(no_args_is_help=True, help="Urzędowe poświadczenia odbioru (UPP, UPD).")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -70,6 +72,12 @@ def test_an_integrator_adds_a_form_drafts_its_mapping_and_compares_versions(bram
     named = ("--code", "X", "--version", "1", "--name", "X")
     refused = brama.json("forms", "add", tmp_path / "zly.xsd", "--into", tmp_path / "w2", *named, expect=USAGE)
     assert refused["error"]["code"].startswith("form.")
+
+
+def test_the_shape_of_a_case_is_exported_as_it_is_published(brama):
+    published = Path(__file__).parents[2] / "schemas" / "published"
+    for option, name in (((), "case-1.schema.json"), (("--openapi",), "case-1.openapi.json")):
+        assert json.loads(brama("case-schema", *option)) == json.loads((published / name).read_text("utf-8"))
 
 
 def test_a_generated_sample_is_valid_and_a_broken_one_is_not(brama, tmp_path):
