@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -28,3 +29,11 @@ class SystemClock:
 def shown(moment: datetime | None) -> str:
     """For a person: Polish wall time to the second, or a dash."""
     return moment.astimezone(WARSAW).strftime("%Y-%m-%d %H:%M:%S") if moment else "—"
+
+
+def steady_s() -> float:
+    """Seconds that only grow, also while the machine sleeps, when Linux's monotonic clock stands: for leases.
+
+    A laptop that was closed, or a virtual machine that was suspended, must not wake up and believe in an old lease.
+    """
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()

@@ -13,9 +13,9 @@ import json
 import random
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID, uuid4
 
 import structlog
@@ -23,6 +23,7 @@ from sqlalchemy import Connection, RowMapping
 
 from connectors.base import LookUpFailed
 from gateway import admission, retry
+from gateway.clock import steady_s
 from gateway.crashpoint import crashpoint
 from gateway.limits import Circuit
 from gateway.steps import Lease, LeaseLost, RememberedSteps
@@ -69,6 +70,7 @@ class _Result:
     outcome: Outcome
     digest_sent: str | None = None
     asked_in_vain: bool = False
+    doubt_stays: bool = False  # this try surely did nothing, but an earlier one may have
 
 
 def attempt(delivery_id: UUID, tools: Tools) -> None:
@@ -94,7 +96,7 @@ def attempt(delivery_id: UUID, tools: Tools) -> None:
 
 def _claim(delivery_id: UUID, tools: Tools) -> _Try | None:
     """Claim and load everything the try needs in one transaction."""
-    asked_at = time.monotonic()
+    asked_at = steady_s()
     with tools.store.begin() as transaction:
         known = offices.of_delivery(transaction, delivery_id)
         if known is None:
@@ -198,25 +200,30 @@ def _carry_out(trial: _Try) -> _Result:
     assert trial.office is not None
     if trial.claim.in_doubt:
         answer = _ask(trial.office, trial.claim, trial.lease)
-        if answer is not None:
+        if isinstance(answer, _Result):
             return answer
+        result = _send(trial.office, trial.claim, trial.lease, trial.what)
+        return replace(result, doubt_stays=answer == "unknown" and isinstance(result.outcome, Unreachable))
     return _send(trial.office, trial.claim, trial.lease, trial.what)
 
 
-def _ask(office: Office, claim: Claim, lease: Lease) -> _Result | None:
-    """An earlier try may have reached the office: does it have the case? None: it surely has not, so send."""
+def _ask(office: Office, claim: Claim, lease: Lease) -> _Result | Literal["absent", "unknown"]:
+    """An earlier try may have reached the office: does it have the case?
+
+    Returns: how this attempt ends; or that it may be sent: it is surely absent there, or sending twice is harmless.
+    """
     capabilities = office.connector.capabilities
     safe = capabilities.repeat is Repeat.SAFE  # the far side enforces our key: sending without an answer is no risk
     if not capabilities.look_up:
-        return None if safe else _Result(Unsettled(retry.STEP_IN_DOUBT))
+        return "unknown" if safe else _Result(Unsettled(retry.STEP_IN_DOUBT))
     lease.ensure(office.timeout_s)
     try:
         reference = office.connector.find(claim.delivery.key)
     except Exception as error:  # noqa: BLE001 - whatever it is: nothing is known
         code = error.code if isinstance(error, ConnectorError) else "connector.look_up_failed"
         log.warning("look_up_failed", delivery=str(claim.delivery.id), code=code, error=type(error).__name__)
-        return None if safe else _Result(Unsettled(code), asked_in_vain=True)
-    return None if reference is None else _Result(Delivered(reference))
+        return "unknown" if safe else _Result(Unsettled(code), asked_in_vain=True)
+    return "absent" if reference is None else _Result(Delivered(reference))
 
 
 def _send(office: Office, claim: Claim, lease: Lease, record: CaseRecord) -> _Result:
@@ -256,7 +263,7 @@ def _store(trial: _Try, result: _Result, took_ms: int, tools: Tools) -> None:
             return
         follows = _follows(row, result, tools)
         attempts.finish(
-            transaction, row, _state(outcome, follows), _said(row, result, took_ms, follows), _left(outcome, follows)
+            transaction, row, _state(result, follows), _said(row, result, took_ms, follows), _left(result, follows)
         )
         if trial.office is not None:
             admission.remember(transaction, trial.circuit, row, outcome, tools.config.gateway.worker)
@@ -299,26 +306,31 @@ def retry_policy(tools: Tools, repeat: Repeat, settle_delay_s: float) -> retry.R
     return retry.RetryPolicy(worker.retry_s, worker.retry_for_h * 3600, worker.jitter, repeat, settle_delay_s)
 
 
-def _left(outcome: Outcome, follows: retry.Next) -> dict[str, Any]:
+def _left(result: _Result, follows: retry.Next) -> dict[str, Any]:
     """Outcome and decision as columns of the delivery."""
+    outcome = result.outcome
     values: dict[str, Any] = {"last_code": getattr(outcome, "code", None), "last_text": getattr(outcome, "text", None)}
     if isinstance(outcome, Delivered):
         values |= {"reference": outcome.reference, "details": outcome.details}
     if isinstance(outcome, Unsettled):
         values |= {"in_doubt": True, "doubtful": True}
+    if result.doubt_stays:
+        values["in_doubt"] = True
     if isinstance(follows, retry.RetryAt | retry.AskAt):
         values["due_at"] = follows.at
     return values
 
 
-def _state(outcome: Outcome, follows: retry.Next) -> DeliveryState:
-    match outcome:
+def _state(result: _Result, follows: retry.Next) -> DeliveryState:
+    match result.outcome:
         case Delivered():
             return DeliveryState.DELIVERED
         case Refused():
             return DeliveryState.REFUSED
         case Unsettled():
             return DeliveryState.UNSETTLED  # also when giving up: it may be there, so only a person may say otherwise
+        case Unreachable() if result.doubt_stays:
+            return DeliveryState.UNSETTLED
         case Unreachable():
             return DeliveryState.GIVEN_UP if isinstance(follows, retry.GiveUp) else DeliveryState.WAITING
 

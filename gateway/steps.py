@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from uuid import UUID
 
+from gateway.clock import steady_s
 from gateway.store import attempts
 from gateway.store.database import Store
 from schemas.delivery import Refused, Repeat, StepInDoubt, StepStopped, Unreachable
@@ -22,7 +23,7 @@ class LeaseLost(Exception):
 
 
 class Lease:
-    """The right to try one delivery: a fencing number and a time, measured here on the monotonic clock.
+    """The right to try one delivery: a fencing number and a time, measured here on a clock that never goes back.
 
     Our own end is counted from before the claim was sent, so it is never later than the database's.
     """
@@ -36,13 +37,13 @@ class Lease:
 
     def left_s(self) -> float:
         """Seconds for which nobody else can hold the delivery."""
-        return self._ends - time.monotonic()
+        return self._ends - steady_s()
 
     def ensure(self, needed_s: float) -> None:
         """Go on only if the lease outlasts the next call; renew it if it does not. Raises LeaseLost."""
         if self.left_s() >= needed_s:
             return
-        asked_at = time.monotonic()
+        asked_at = steady_s()
         with self.store.begin() as transaction:
             held = attempts.renew(transaction, self.delivery_id, self.fence, self.seconds)
         self.renewed(held, asked_at)
@@ -127,7 +128,7 @@ class RememberedSteps:
 
     def _intend(self, name: str) -> None:
         """Commit the intent and renew the lease in one statement; without both, nothing is sent."""
-        asked_at = time.monotonic()
+        asked_at = steady_s()
         with self._lease.store.statement() as transaction:
             held = attempts.intend(transaction, self._lease.delivery_id, name, self._lease.fence, self._lease.seconds)
         self._lease.renewed(held, asked_at)

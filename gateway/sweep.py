@@ -23,6 +23,7 @@ WORKER_LOST = "delivery.worker_lost"
 def tick(tools: Tools) -> int:
     """Every second or so: wake what is due, recover what a vanished worker left. Returns how much there was."""
     with tools.store.begin() as transaction:
+        sweeps.put_off(transaction)
         woken = sweeps.promote(transaction)
     with tools.store.begin() as transaction:
         expired = sweeps.expired(transaction)

@@ -17,6 +17,7 @@ import structlog
 from sqlalchemy import Connection, RowMapping, func
 
 from gateway import retry
+from gateway.clock import steady_s
 from gateway.crashpoint import crashpoint
 from gateway.outbox import receipts
 from gateway.outbox.receipts import Judged
@@ -61,7 +62,7 @@ def attempt(message_id: UUID, tools: Tools) -> None:
     lease_s = tools.config.gateway.worker.lease_s
     if not isinstance(post, Unreachable):
         lease_s = max(lease_s, 2 * post.timeout_s + _MARGIN_S)  # a look, and then sending
-    asked_at = time.monotonic()
+    asked_at = steady_s()
     crashpoint("before_claim")
     with tools.store.begin() as transaction:
         claim = outbox.claim(transaction, message_id, worker=tools.worker, lease_s=lease_s)

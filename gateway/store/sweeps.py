@@ -40,6 +40,27 @@ def promote(connection: Connection, limit: int = 200) -> list[UUID]:
     return woken
 
 
+def put_off(connection: Connection, limit: int = 1000) -> int:
+    """Deliveries that are due at an office that is left alone just now wait as long as it is, without a wake-up each.
+
+    A wake-up would find the same, one transaction per delivery: with a long queue at an office that is down for days
+    that would be the gateway's main occupation.
+    """
+    done = connection.execute(
+        text("""
+            UPDATE delivery SET due_at = away.until
+              FROM (SELECT d.id, CASE WHEN o.open_until > now() THEN o.open_until ELSE o.probe_until END AS until
+                      FROM office o JOIN delivery d ON d.tenant = o.tenant AND d.connector = o.connector
+                     WHERE o.open_until IS NOT NULL AND (o.open_until > now() OR o.probe_until > now())
+                       AND d.state IN ('due', 'waiting', 'unsettled') AND d.woken_at IS NULL AND d.due_at <= now()
+                     LIMIT :limit FOR UPDATE OF d SKIP LOCKED) away
+             WHERE delivery.id = away.id
+        """),
+        {"limit": limit},
+    )
+    return done.rowcount
+
+
 def forget_lost_wake_ups(connection: Connection, after_s: float, limit: int = 1000) -> int:
     """Deliveries woken a while ago whose job is gone become promotable again."""
     done = connection.execute(

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, text
 from connectors.base import Capabilities, LookUpFailed, Options
 from connectors.rehearsal import Behaviour
 from gateway import flow, sweep
+from gateway.clock import steady_s
 from gateway.steps import Lease, LeaseLost, RememberedSteps
 from gateway.store import attempts, sweeps
 from gateway.store.database import Store
@@ -124,6 +125,27 @@ def test_a_safe_connector_sends_again_after_a_lost_answer_where_it_cannot_ask(ga
 
     assert gateway.outcomes(submission) == ["unsettled", "delivered"]
     assert (len(office.sent), office.asked) == (2, [])
+
+
+def test_what_may_be_there_is_not_called_surely_undelivered_because_the_office_went_away(gateway: Gateway) -> None:
+    """Safe to repeat, so it is not asked; the repeat did not get through, and the first answer is still lost."""
+    office = Scripted(Unsettled("http.timeout"), *[Unreachable("http.not_sent")] * 3, repeat=Repeat.SAFE, look_up=False)
+    gateway = with_worker(with_office(gateway, office), retry_for_h=0.3 / 3600)
+    submission = gateway.receive()
+    gateway.work_until_quiet()
+
+    (delivery,) = gateway.deliveries(submission)
+    assert gateway.outcomes(submission)[:2] == ["unsettled", "unreachable"]
+    assert (delivery.state, delivery.due_at) == ("unsettled", None)  # given up, and a person should look there
+
+
+def with_worker(gateway: Gateway, **changes: Any) -> Gateway:
+    """The same gateway with other settings of its workers."""
+    config = gateway.tools.config
+    worker = config.gateway.worker.model_copy(update=changes)
+    return gateway.with_tools(
+        config=config.model_copy(update={"gateway": config.gateway.model_copy(update={"worker": worker})})
+    )
 
 
 def test_a_findable_connector_is_asked_after_its_settle_delay_and_not_before(gateway: Gateway) -> None:
@@ -375,20 +397,20 @@ class ForgetfulStore(Store):
 
 
 def test_a_worker_whose_lease_ends_before_the_calls_time_out_does_not_send(database: Store) -> None:
-    lease = Lease(database, uuid4(), fence=1, seconds=30, asked_at=time.monotonic() - 29)
+    lease = Lease(database, uuid4(), fence=1, seconds=30, asked_at=steady_s() - 29)
     with pytest.raises(LeaseLost):
         lease.ensure(5.0)  # nobody holds that delivery any more, so it cannot be renewed
 
 
 def test_a_lease_that_is_long_enough_asks_nobody() -> None:
     store = Store("postgresql://postgres@/brama?host=/nonexistent")
-    Lease(store, uuid4(), fence=1, seconds=30, asked_at=time.monotonic()).ensure(5.0)
+    Lease(store, uuid4(), fence=1, seconds=30, asked_at=steady_s()).ensure(5.0)
     store.close()
 
 
 def test_a_host_cut_from_the_database_stops_sending() -> None:
     store = Store("postgresql://postgres@/brama?host=/nonexistent")
-    lease = Lease(store, uuid4(), fence=1, seconds=30, asked_at=time.monotonic() - 29)
+    lease = Lease(store, uuid4(), fence=1, seconds=30, asked_at=steady_s() - 29)
     with pytest.raises(StoreUnavailable):
         lease.ensure(5.0)
     store.close()
@@ -579,7 +601,7 @@ def _steps(gateway: Gateway, repeat: Repeat, earlier: RememberedSteps | None = N
                 transaction, delivery_id, worker="w", lease_s=30, message_id="m", repeat=repeat, settle_s=0.0
             )
         assert claim is not None
-        lease = Lease(gateway.tools.store, delivery_id, claim.fence, 30, time.monotonic())
+        lease = Lease(gateway.tools.store, delivery_id, claim.fence, 30, steady_s())
     else:
         lease = earlier._lease
     with gateway.tools.store.begin() as transaction:

@@ -18,7 +18,7 @@ from schemas.delivery import CaseRecord, Delivered, Outcome, Refused, Steps, Unr
 from schemas.errors import OperationRefused
 from tests.builders import OTHER_MAILBOX, OTHER_TERYT, PROPERTY_RETURN, TERYT, a_signed_document
 from tests.gateways import Gateway
-from tests.integration.test_engine_deliver import Scripted, with_office
+from tests.integration.test_engine_deliver import Scripted, with_office, with_worker
 
 WHO: dict[str, Any] = {"actor": "a.kowalska", "reason": "awaria w urzędzie"}
 
@@ -31,14 +31,6 @@ class One:
 
     def get(self, _tenant: str, _connector: str) -> Office:
         return self.office
-
-
-def with_worker(gateway: Gateway, **changes: Any) -> Gateway:
-    config = gateway.tools.config
-    worker = config.gateway.worker.model_copy(update=changes)
-    return gateway.with_tools(
-        config=config.model_copy(update={"gateway": config.gateway.model_copy(update={"worker": worker})})
-    )
 
 
 def work_all(gateway: Gateway) -> None:
@@ -69,6 +61,26 @@ def test_an_office_that_keeps_failing_is_left_alone_and_then_probed_once(gateway
     assert [gateway.states(one) for one in submissions] == [["delivered"]] * 6
     (view,) = operations.offices(gateway.tools.store)
     assert (view.failures, view.open_until, view.delivered) == (0, None, 6)
+
+
+def test_what_is_due_at_an_office_that_is_left_alone_waits_without_a_wake_up_each(gateway: Gateway) -> None:
+    office = Scripted(Unreachable("http.not_sent"))
+    gateway = with_worker(with_office(gateway, office), breaker_after=1, breaker_s=60.0, retry_s=(0.01,))
+    submissions = [gateway.receive() for _ in range(3)]
+    work_all(gateway)
+    with gateway.tools.store.begin() as transaction:
+        transaction.execute(text("UPDATE delivery SET due_at = now() - interval '1 second', woken_at = NULL"))
+    sweep.tick(gateway.tools)
+
+    with gateway.tools.store.begin() as transaction:
+        left = transaction.execute(text("SELECT count(*) FROM delivery d, office o WHERE d.due_at = o.open_until"))
+        assert left.scalar_one() == 3
+        assert transaction.execute(text("SELECT count(*) FROM procrastinate_jobs")).scalar_one() == 0
+    with gateway.tools.store.begin() as transaction:  # a minute passes
+        transaction.execute(text("UPDATE office SET open_until = now() - interval '1 second'"))
+        transaction.execute(text("UPDATE delivery SET due_at = now() - interval '1 second'"))
+    gateway.work_until_quiet()
+    assert [gateway.states(one) for one in submissions] == [["delivered"]] * 3
 
 
 def test_a_wake_up_that_claims_nothing_leaves_the_probe_to_others(gateway: Gateway) -> None:
