@@ -12,6 +12,7 @@ from gateway.checks.rates import highest_rate
 from gateway.formdata.sample import Figures
 from schemas import fictitious
 
+_COMPLETED = "completed_on"
 Breaker = Callable[[Figures], bool]  # False: this form has nothing to break so
 
 
@@ -154,7 +155,7 @@ _BREAKERS: dict[str, Breaker] = {
     "check.vehicle_sum": _plus("objects[0].vehicle.amount", "1"),
     "check.birth_date": _birth,
     # looked at only where the day of receipt is known
-    "check.future_date": _set("document.completed_on", "2030-12-31"),
+    "check.future_date": _set(f"document.{_COMPLETED}", "2030-12-31"),
     "check.year": _set("period.year", "1999"),
     "check.invoice_date": _set("excise.invoices[0].issued_on", "2001-01-01"),
     "check.excise_limit": _plus("excise.requested_amount", "1000000"),
