@@ -66,7 +66,7 @@ class Pace:
     crashes of the database. cut_s: how long a host is cut off. after_s: how long it goes on after the last document.
     """
 
-    kill_after_cpu_s: float = 1.0
+    kill_after_cpu_s: float = 3.0
     crash_every: int = 100
     cut_s: float = 20.0
     after_s: float = 10.0
