@@ -5,6 +5,7 @@ Only for what `schemas.xmldoc` has already read and accepted: expat merely says 
 
 from __future__ import annotations
 
+from itertools import islice
 from xml.parsers import expat  # offsets only; the data was accepted by xmldoc (no DTD, within limits)
 
 from lxml import etree
@@ -25,14 +26,20 @@ def content_of(raw: bytes, element: etree._Element) -> bytes:
         octets = _slice(raw, element).strip()
         xmldoc.parse(octets)
     except (expat.ExpatError, DocumentUnreadable):
-        return etree.tostring(next(element.iterchildren(tag=etree.Element)), encoding="UTF-8", with_tail=False)
+        whole = xmldoc.parse(raw).getroot()  # anew: whoever read the message has taken its comments out
+        again = next(islice(whole.iter(etree.Element), _number(element), None))
+        return etree.tostring(next(again.iterchildren(tag=etree.Element)), encoding="UTF-8", with_tail=False)
     return octets
 
 
-def _slice(raw: bytes, element: etree._Element) -> bytes:
+def _number(element: etree._Element) -> int:
+    """Which element of its document it is, in document order."""
     root = element.getroottree().getroot()
-    wanted = next(number for number, item in enumerate(root.iter(etree.Element)) if item is element)
-    finder = _Finder(wanted)
+    return next(number for number, item in enumerate(root.iter(etree.Element)) if item is element)
+
+
+def _slice(raw: bytes, element: etree._Element) -> bytes:
+    finder = _Finder(_number(element))
     finder.parser.Parse(raw, True)
     return raw[finder.start : finder.end]
 

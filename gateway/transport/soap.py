@@ -1,4 +1,8 @@
-"""SOAP 1.1 messages: read strictly, written by hand. Namespaces are matched by URI, prefixes mean nothing."""
+"""SOAP 1.1 messages: read strictly, written by hand. Namespaces are matched by URI, prefixes mean nothing.
+
+Comments are taken out when a message is read. Canonical XML leaves them out, so anybody may put some into a signed
+message; `<kod>1<!-- -->0</kod>` is 10, whatever comes first in it.
+"""
 
 from __future__ import annotations
 
@@ -43,6 +47,7 @@ def parse(data: bytes, limits: Limits, understood: Collection[str]) -> Message:
     except DocumentUnreadable as error:
         line = error.facts.get("line", 0)
         raise EnvelopeUnreadable(reason=error.code, line=line) from error
+    etree.strip_tags(root, etree.Comment)  # nobody signs them, and one inside a value would cut it short for a reader
     _check_version(root)
     body = root.find(qname(SOAP11, "Body"))
     if body is None:

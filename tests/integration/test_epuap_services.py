@@ -20,11 +20,12 @@ from connectors import mtom
 from connectors.http import Http, HttpOptions
 from gateway.signatures import TrustPolicy, verify
 from gateway.signatures.messages import MessageTrust
+from gateway.simulate import epuap_markup as markup
 from gateway.simulate.citizens import person, sign_trusted_profile
 from gateway.simulate.documents import general_letter
 from gateway.simulate.offices.client import Office
 from gateway.simulate.pki import shared
-from gateway.simulate.soap_messages import envelope
+from gateway.simulate.soap_messages import envelope, signed_envelope
 from gateway.transport.client import Endpoint
 from gateway.transport.filerepo import FileRepository, RepositoryFile
 from gateway.transport.pull import PullBox
@@ -262,6 +263,18 @@ def test_an_answer_signed_with_another_certificate_is_not_believed_unless_the_ch
         Epuap(service.office, check=stranger).pull.waiting()
     assert caught.value.code == "message.certificate_unknown"
     assert Epuap(service.office, check=None).pull.waiting() == 0
+
+
+def test_a_comment_in_a_signed_answer_cannot_turn_a_no_into_a_yes(service):
+    """Comments are not signed: whoever stands between us may add some."""
+    signed = signed_envelope(markup.obi("OdpowiedzPullOczekujace", markup.status(10)), shared().upo_seal)
+    turned = signed.replace(b"<kod>10<", b"<kod>1<!-- -->0<")
+    trust = MessageTrust((shared().upo_seal.certificate,)).check
+    trust(turned)  # the signature holds
+    service.office.tell("say", times=1, match="oczekujace", body=turned.decode())
+    with pytest.raises(ServiceRefused) as caught:
+        Epuap(service.office, check=trust).pull.waiting()
+    assert caught.value.facts["number"] == 10
 
 
 def test_epuap_refuses_what_is_not_signed_or_signed_by_somebody_else(service, tmp_path):

@@ -133,6 +133,16 @@ def test_inline_xml_keeps_its_octets():
     assert read(replace(CALL, document=document, inline=True).envelope()).document == document
 
 
+def test_a_comment_inside_a_value_does_not_cut_it_short():
+    raw = changed("/gmprzyklad/SkrytkaESP<", "/gmprzyklad/Skrytka<!-- -->ESP<")
+    assert read(raw).mailbox == "/gmprzyklad/SkrytkaESP"
+
+
+@pytest.mark.parametrize("document", [b"<a><!-- w --></a>", b"<obi:D><!-- w --></obi:D>"], ids=["alone", "anew"])
+def test_comments_of_an_inline_document_are_its_own(document):
+    assert b"<!-- w -->" in read(replace(CALL, document=document, inline=True).envelope()).document
+
+
 def test_inline_xml_that_needs_prefixes_from_outside_is_written_anew():
     document = read(replace(CALL, document=b"<obi:D/>", inline=True).envelope()).document
     assert etree.fromstring(document).tag == f"{{{OBI}}}D"
