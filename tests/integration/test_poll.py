@@ -191,7 +191,7 @@ def brama_pull(folder: Path, *more: str, crash_at: str = "") -> subprocess.Popen
     [("after_pull", 0, 2), ("after_keep", 1, 2), ("after_confirm", 1, 1), ("after_receipt", 1, 1)],
 )
 def test_killed_at_any_point_nothing_is_lost_and_nothing_doubled(
-    epuap, database, tmp_path, point, kept_then, waiting_then
+    epuap, database, gateway, tmp_path, point, kept_then, waiting_then
 ):
     before = len(epuap.office.effects("confirmed"))
     for _ in range(2):
@@ -201,8 +201,38 @@ def test_killed_at_any_point_nothing_is_lost_and_nothing_doubled(
     assert brama_pull(folder, "--once", crash_at=point).wait(60) == -signal.SIGKILL
     assert (kept(database), epuap.pull.waiting()) == (kept_then, waiting_then)
     assert_confirmed_only_what_is_kept(epuap, database, before)
-    assert brama_pull(folder, "--once").wait(60) == 0
+    take_the_rest(epuap, gateway)
     assert (kept(database), epuap.pull.waiting()) == (2, 0)
+
+
+def test_killed_in_the_middle_of_keeping_nothing_is_confirmed(epuap, database, gateway, tmp_path):
+    before = len(epuap.office.effects("confirmed"))
+    epuap.citizen_sends(a_signed_document("letter"))
+    url = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    folder = configured(tmp_path, epuap.office, url)
+    with database.begin() as transaction:
+        transaction.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+        transaction.execute(text("LOCK TABLE content IN ACCESS EXCLUSIVE MODE"))  # its statement stops half-way
+        process = brama_pull(folder, "--once")
+        wait_for(lambda: waits_for_a_lock(database), timeout_s=60)
+        process.kill()
+        process.wait()
+        assert len(epuap.office.effects("confirmed")) == before
+    wait_for(lambda: not waits_for_a_lock(database))
+    assert epuap.pull.waiting() == 1
+    take_the_rest(epuap, gateway)
+    assert (kept(database), epuap.pull.waiting()) == (1, 0)
+    assert_confirmed_only_what_is_kept(epuap, database, before)
+
+
+def waits_for_a_lock(store: Store) -> bool:
+    """Is a statement over documents kept waiting in this database?"""
+    asked = text(
+        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        " AND query LIKE '%submission%')"
+    )
+    with store.engine.connect() as connection:
+        return bool(connection.execute(asked).scalar())
 
 
 def test_killed_while_epuap_confirms_the_document_is_known_already(epuap, database, tmp_path):
@@ -220,23 +250,25 @@ def test_killed_while_epuap_confirms_the_document_is_known_already(epuap, databa
     assert_confirmed_only_what_is_kept(epuap, database, before)
 
 
-def test_killed_at_a_random_moment_nothing_is_confirmed_that_is_not_kept(epuap, database, tmp_path):
+def test_killed_at_a_random_moment_nothing_is_confirmed_that_is_not_kept(epuap, database, gateway, tmp_path):
     before = len(epuap.office.effects("confirmed"))
     sent = {epuap_digest(epuap, a_signed_document("letter")) for _ in range(12)}
     url = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     folder = configured(tmp_path, epuap.office, url)
-    luck = random.Random(7)
-    for _ in range(2):
-        process = brama_pull(folder, "--once")
-        seen = len(epuap.office.effects("confirmed"))
-        wait_for(lambda seen=seen: len(epuap.office.effects("confirmed")) > seen or kept(database) == 12, timeout_s=60)
-        time.sleep(luck.uniform(0.0, 0.05))
-        process.kill()
-        process.wait()
-        assert_confirmed_only_what_is_kept(epuap, database, before)
-    assert brama_pull(folder, "--once").wait(60) == 0
+    process = brama_pull(folder, "--once")
+    wait_for(lambda: len(epuap.office.effects("confirmed")) > before, timeout_s=60)
+    time.sleep(random.Random().uniform(0.0, 0.1))
+    process.kill()
+    process.wait()
+    assert_confirmed_only_what_is_kept(epuap, database, before)
+    take_the_rest(epuap, gateway)
     assert digests_kept(database) == sent
     assert epuap.pull.waiting() == 0
+
+
+def take_the_rest(epuap: Epuap, gateway: Gateway) -> None:
+    """As the next poller does, once PostgreSQL has noticed that the last one is gone."""
+    wait_for(lambda: drain(epuap, gateway) >= 0 and epuap.pull.waiting() == 0, timeout_s=30)
 
 
 def epuap_digest(epuap: Epuap, document: bytes) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from gateway import poll
+from connectors.http import Http, HttpOptions
+from gateway import operations, poll
 from gateway.operations.mailboxes import MailboxView, mailboxes
 from gateway.simulate.offices.client import Office
 from gateway.simulate.soap_messages import envelope, fault
@@ -18,7 +19,7 @@ from gateway.store import submissions
 from gateway.store import tables as t
 from gateway.store.database import Store
 from gateway.transport import fields
-from schemas.errors import ServiceRefused, ServiceUnsettled
+from schemas.errors import OperationRefused, ServiceRefused, ServiceUnsettled
 from schemas.submission import Decision, SubmissionState
 from schemas.xmldoc import OBI
 from tests.builders import MAILBOX, SECOND_MAILBOX, TERYT, a_signed_document
@@ -151,6 +152,18 @@ def test_killed_or_not_a_defective_item_never_passes_for_a_document(epuap, gatew
     assert gateway.receive(envelope).decision is Decision.QUARANTINED
 
 
+def test_a_clerk_sees_what_came_instead_of_a_document_and_can_only_close_it(epuap, gateway):
+    epuap.citizen_sends(b"", content="!")
+    drain(epuap, gateway)
+    store, found = gateway.tools.store, the_only(gateway.tools.store)
+    view = operations.submission(store, found.id)
+    assert (view.submission.reason, view.verification, view.deliveries) == ("mailbox.content_undecodable", None, ())
+    with pytest.raises(OperationRefused):
+        operations.release(store, found.id, actor="test", reason="próba")
+    operations.close(store, found.id, actor="test", reason="nadawca wyśle ponownie")
+    assert gateway.load(found).state is SubmissionState.CLOSED
+
+
 # --- boxes that stand still although we do our part -------------------------------------------------------------------
 
 
@@ -184,6 +197,16 @@ def test_an_endless_answer_is_cut_off_and_shown(epuap, gateway):
     with pytest.raises(ServiceUnsettled):
         poll.take_one(hasty.pull, gateway.tools)
     assert state_of(gateway).code == "service.unsettled"
+
+
+def test_a_giant_is_not_read_to_its_end_and_is_shown(epuap, gateway):
+    epuap.citizen_sends(b"<a>" + b"x" * 100_000 + b"</a>")
+    small = Epuap(epuap.office, check=None, http=Http(HttpOptions(timeout_s=10.0, max_answer_bytes=50_000)))
+    with pytest.raises(ServiceUnsettled):
+        poll.take_one(small.pull, gateway.tools)
+    view = state_of(gateway)
+    assert (view.code, view.text) == ("service.unsettled", "http.answer_too_large")
+    assert epuap.pull.waiting() == 1
 
 
 def test_a_refused_confirmation_keeps_the_document_once_and_is_shown(epuap, gateway):
