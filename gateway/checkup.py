@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from pydantic import BaseModel, SecretStr
 from connectors import registry
 from connectors.values import places
 from gateway import config as settings
-from gateway import crashpoint
+from gateway import crashpoint, resources
 from gateway.answers import samples
 from gateway.answers.templates import Templates
 from gateway.api_settings import OAuthConfig
@@ -101,6 +102,7 @@ class _Look:
         self._oauth(config.gateway.api.oauth)
         self._tried("forms", self._load_forms)
         self._tried("mappings", self._load_mappings)
+        self._own_tables()
 
     def tenant(self, tenant: TenantConfig) -> None:
         """Its connectors, its routes, and whether the two fit together."""
@@ -160,6 +162,22 @@ class _Look:
 
     def _load_mappings(self) -> None:
         self._mappings = Mappings.load([self.config.path(folder) for folder in self.config.gateway.mappings])
+
+    def _own_tables(self) -> None:
+        """The gminas' own schemas and mappings are read: a mistake shows here, not when a document comes."""
+        shipped = resources.folder("xsd"), resources.folder("mappings")
+        for form in self._forms or ():
+            if form.file is not None and not form.file.is_relative_to(shipped[0]):
+                self._tried(f"forms: {form.info.code} {form.info.version}", partial(self._closure, form.namespace))
+        for namespace in self._mappings or ():
+            assert self._mappings is not None
+            file = self._mappings.file(namespace)
+            if not file.is_relative_to(shipped[1]):
+                self._tried(f"mappings: {file.name}", partial(self._mappings.get, namespace))
+
+    def _closure(self, namespace: str) -> None:
+        assert self._forms is not None
+        self._forms.closure(namespace)
 
     def _connector(self, tenant: TenantConfig, name: str, made: ConnectorConfig) -> BaseModel | None:
         """Build it, with stand-ins for secrets that are not here; its options, None where they are wrong."""

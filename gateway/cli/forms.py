@@ -61,7 +61,7 @@ def forms_show(name: Name, json_: AsJson = False, config: ConfigFolder = None) -
                     f"  {item['path']}  ({item['type']})" if isinstance(item, dict) else f"  {item}", markup=False
                 )
         else:
-            out.print(Text(f"{key}: ", "cyan") + Text(str(value), ""))
+            out.print(Text(f"{key}: ", "cyan") + Text(word(value) if key == "status" else str(value), ""))
 
 
 @forms.command("add")
@@ -147,9 +147,14 @@ def forms_diff(before: Name, after: Name, json_: AsJson = False, config: ConfigF
     if json_:
         show_json(found)
         return
-    for kind, items in found.items():
-        for item in items:
-            out.print(f"{kind}: {item}", markup=False)
+    for path in found["added"]:
+        out.print(f"+ {path}", markup=False)
+    for path in found["removed"]:
+        out.print(f"- {path}", markup=False)
+    for path, old, new in found["changed"]:
+        out.print(f"~ {path}: {old} → {new}", markup=False)
+    if not any(found.values()):
+        out.print(say("Bez różnic.", "No differences."))
 
 
 @forms.command("sample")

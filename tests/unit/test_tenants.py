@@ -316,3 +316,21 @@ def test_the_demo_names_its_offices_as_the_example_does():
     for file in (CONFIG / "demo").glob("2*.toml"):
         told = tomllib.loads(file.read_text("utf-8"))["names"]
         assert tuple(told) == load(CONFIG).tenants[file.stem].names
+
+
+def test_a_mistake_in_a_gminas_own_mapping_or_schema_is_found_before_a_document_comes(copy: Path):
+    gateway = copy / "gateway.toml"
+    gateway.write_text('forms = ["wzory"]\nmappings = ["odwzorowania"]\n' + gateway.read_text("utf-8"), "utf-8")
+    (copy / "wzory").mkdir()
+    (copy / "odwzorowania").mkdir()
+    (copy / "wzory" / "a.xsd").write_text("to nie jest schemat", "utf-8")
+    (copy / "wzory" / "catalogue.toml").write_text(
+        '[[form]]\nnamespace = "urn:a"\ncode = "A"\nversion = "1"\nname_pl = "A"\nname_en = "A"\nfile = "a.xsd"\n'
+        'status = "official"\nstrict = true\nsignature = "required"\n',
+        "utf-8",
+    )
+    (copy / "odwzorowania" / "a.toml").write_text(
+        'form = "urn:a"\nkind = "general_letter"\nversion = 1\n[field."letter.title"]\nxpath = "/w:A"\nread = "x"\n',
+        "utf-8",
+    )
+    assert codes(copy) == [("forms: A 1", "form.schema_unreadable"), ("mappings: a.toml", "mapping.transform_unknown")]
