@@ -60,14 +60,16 @@ def sha256(data: bytes) -> str:
 
 def is_pesel(value: str) -> bool:
     """PESEL with a correct check digit and a possible birth date."""
-    return bool(re.fullmatch(r"\d{11}", value)) and _pesel.is_valid(value)
+    return bool(re.fullmatch(r"[0-9]{11}", value)) and _pesel.is_valid(value)
 
 
 def is_nip(value: str) -> bool:
     """NIP (tax number), ten digits, correct check digit; no separators."""
-    return bool(re.fullmatch(r"\d{10}", value)) and _nip.is_valid(value)
+    return bool(re.fullmatch(r"[0-9]{10}", value)) and bool(_nip.checksum(value) == 0)
 
 
 def is_regon(value: str) -> bool:
     """REGON (business register number), nine or fourteen digits, correct check digits."""
-    return bool(re.fullmatch(r"\d{9}|\d{14}", value)) and _regon.is_valid(value)
+    if not re.fullmatch(r"[0-9]{9}|[0-9]{14}", value) or _regon.calc_check_digit(value[:8]) != value[8]:
+        return False
+    return len(value) == 9 or bool(_regon.calc_check_digit(value[:13]) == value[13])

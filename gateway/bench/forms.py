@@ -1,4 +1,15 @@
-"""Validating and mapping one 10 KB return, beside libxml2 and compiled XPaths used by hand; the figure is the ratio."""
+"""Validating and mapping one 10 KB return, beside libxml2 and compiled XPaths used by hand; the figure is the ratio.
+
+Ours are two steps, `validate.check` and `mapper.apply`, apart by design: one before the citizen is answered, on the
+octets as they arrived, one later in a worker, on what the signature covers. Each parses. Together they find what
+departs from the schema, hold the taxpayer's figures against each other, make a typed case that knows where every value
+came from, and account for every signed text and attribute.
+
+The floor is what an expert writes with lxml alone for the same two steps. To validate: a hardened parse and libxml2's
+schema validation. To read: a hardened parse, every XPath of the same table compiled before and evaluated once, the
+first text of each converted by the same function. It checks nothing, notes no places and accounts for nothing. Written
+in one go it would parse once; `one_parse_ratio` is the figure against that.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +25,16 @@ from gateway.forms import Forms
 from gateway.mapper import Mappings, MessageFacts
 from gateway.mapping.table import Table
 from gateway.simulate import documents
-from schemas.xmldoc import parse
+from schemas.case import case_id
+from schemas.ids import sha256
 
 BUDGET = 1.5
+_PARSER = etree.XMLParser(resolve_entities=False, load_dtd=False, no_network=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Microseconds of CPU per document, the best of several rounds; `ratio` is ours to the floor."""
+    """Microseconds of CPU per document, the best of many short rounds; `ratio` is ours to the floor."""
 
     size_bytes: int
     rows: int
@@ -29,6 +42,7 @@ class Figures:
     validate_us: float
     map_us: float
     ratio: float
+    one_parse_ratio: float
     budget: float = BUDGET
 
     def to_json(self) -> dict[str, Any]:
@@ -36,17 +50,20 @@ class Figures:
         return asdict(self)
 
 
-def run(rounds: int = 7, repeat: int = 100) -> Figures:
-    """Measure a DN-1 of about 10 KB, floor and ours in turn."""
+def run(rounds: int = 150, repeat: int = 5) -> Figures:
+    """Measure a DN-1 of about 10 KB, floor and ours in turn; rounds so short that some are left undisturbed."""
     document = documents.property_return()
     forms, mappings = Forms.load(), Mappings.load()
     table = mappings.get(documents.PROPERTY_RETURN)
     assert table is not None
-    facts = MessageFacts()
+    digest = sha256(document)  # intake has it already
+    facts = MessageFacts(case_id=case_id("", digest), document_sha256=digest)
     with forms.schema(documents.PROPERTY_RETURN) as schema:
         assert schema is not None
         works: tuple[Callable[[], object], ...] = (
-            lambda: _by_hand(document, schema, table),
+            lambda: _parsed(document),
+            lambda: _validated_by_hand(document, schema),
+            lambda: _read_by_hand(document, table),
             lambda: validate.check(document, forms, mappings),
             lambda: mapper.apply(document, mappings, facts),
         )
@@ -54,19 +71,23 @@ def run(rounds: int = 7, repeat: int = 100) -> Figures:
             min(column)
             for column in zip(*([_timed(work, repeat) for work in works] for _ in range(rounds)), strict=True)
         ]
-    floor, ours_validate, ours_map = best
+    parse, validating, reading, ours_validate, ours_map = best
     rows = len(table.rows) + sum(len(each.rows) for each in table.eaches)
-    return Figures(len(document), rows, floor, ours_validate, ours_map, (ours_validate + ours_map) / floor)
+    floor, ours = validating + reading, ours_validate + ours_map
+    return Figures(len(document), rows, floor, ours_validate, ours_map, ours / floor, ours / (floor - parse))
 
 
-def _by_hand(document: bytes, schema: etree.XMLSchema, table: Table) -> dict[str, Any]:
-    """What somebody would write with lxml alone: parse, validate, run each compiled XPath, convert the first text.
+def _parsed(document: bytes) -> etree._Element:
+    return etree.fromstring(document, _PARSER)
 
-    One parse. Ours parses twice, the octets to validate and the signed content to map; that counts against us.
-    """
-    tree = parse(document)
-    schema.validate(tree)
-    root = tree.getroot()
+
+def _validated_by_hand(document: bytes, schema: etree.XMLSchema) -> bool:
+    return schema.validate(_parsed(document))
+
+
+def _read_by_hand(document: bytes, table: Table) -> dict[str, Any]:
+    """What somebody would write with lxml alone: parse, run each compiled XPath, convert the first text."""
+    root = _parsed(document)
     found: dict[str, Any] = {}
     for row in table.rows:
         nodes = row.find(root)

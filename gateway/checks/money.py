@@ -25,5 +25,5 @@ def total_of(amounts: Iterable[Decimal]) -> Decimal:
 
 def row_amount(base: Decimal, rate: Decimal, months: int, *, percent: bool = False) -> Decimal:
     """base × rate × months / 12, to the grosz; the rate in per cent for structures (budowle)."""
-    share = Decimal(100) if percent else Decimal(1)
-    return to_grosz(base * rate * months / (12 * share))
+    whole = base * rate / 100 if percent else base * rate
+    return to_grosz(whole if months == 12 else whole * months / 12)

@@ -14,7 +14,7 @@ from schemas.verification import Verification
 def build(reading: Reading, table: Table, message: MessageFacts, left: tuple[str, ...] = ()) -> Case:
     """A case of what was read. Raises MappingError `mapping.value_wrong` where a value does not fit the case."""
     try:
-        return Case.model_validate(
+        case = Case.model_validate(
             {
                 **reading.values,
                 "id": message.case_id,
@@ -23,14 +23,15 @@ def build(reading: Reading, table: Table, message: MessageFacts, left: tuple[str
                 "message": _message(message),
                 "authority": {**reading.values.get("authority", {}), "teryt": message.tenant},
                 "signature": _signature(message.verification),
-                "sources": reading.sources,
-                "unmapped": left,
             }
         )
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         key = ".".join(str(step) for step in first["loc"])
         raise MappingError("mapping.value_wrong", file=f"{table.name}.toml", key=key, reason=first["type"]) from None
+    if reading.sources or left:  # our own words, in need of no validation
+        case = case.model_copy(update={"sources": reading.sources, "unmapped": left})
+    return case
 
 
 def _message(message: MessageFacts) -> MessageInfo:

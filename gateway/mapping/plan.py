@@ -24,14 +24,17 @@ _COUNT = re.compile(r"count\(([^()|@]*)\)")
 
 @dataclass(slots=True)
 class Step:
-    """One step of the paths of some rows: what is taken here, where it goes on. Keys of `below`: tag, `*` or `..`."""
+    """One step of the paths of some rows: what is done with an element, and where it goes on from there."""
 
     takes: list[int] = field(default_factory=list)  # numbers of rows that take the elements found here
     counts: list[int] = field(default_factory=list)  # of rows that only count them
     attributes: list[tuple[str, int]] = field(default_factory=list)
     guarded: dict[str, tuple[Guard, Step]] = field(default_factory=dict)  # further, where a condition holds
-    below: dict[str, Step] = field(default_factory=dict)
-    plain: bool = True  # nothing but `takes`: a leaf of most forms
+    below: dict[str, Step] = field(default_factory=dict)  # by tag
+    leaves: dict[str, int] = field(default_factory=dict)  # of these the ones that one row takes and no path goes beyond
+    any_below: Step | None = None  # `*`
+    above: Step | None = None  # `..`
+    passes: bool = False  # goes on, and does nothing here
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,67 +52,59 @@ Found = list[Any]  # by row: None, a number for a count, one node, or a list of 
 
 def find(plan: Plan, start: etree._Element) -> Found:
     """What each planned row finds from an element, in document order; an attribute is (element, name)."""
-    found = _nothing(plan)
-    _visit(plan.steps, start, found)
+    found: Found = [None] * plan.size
+    for number in plan.counted:
+        found[number] = 0
+    (_descend if plan.steps.passes else _visit)(plan.steps, start, found)
     return found
 
 
 def find_from_root(plan: Plan, root: etree._Element) -> Found:
     """The same for absolute paths, whose first step is the root element itself."""
-    found = _nothing(plan)
-    for name in (root.tag, "*"):
-        step = plan.steps.below.get(name)
+    first = plan.steps.below.get(root.tag)
+    found: Found = [None] * plan.size
+    for number in plan.counted:
+        found[number] = 0
+    if root.tag in plan.steps.leaves:
+        found[plan.steps.leaves[root.tag]] = root
+    for step in (first, plan.steps.any_below):
         if step is not None:
             _visit(step, root, found)
     return found
 
 
-def _nothing(plan: Plan) -> Found:
-    found: Found = [None] * plan.size
-    for number in plan.counted:
-        found[number] = 0
-    return found
-
-
 def _descend(step: Step, element: etree._Element, found: Found) -> None:
     """Go down the document as far as any path goes along; everything else is never looked at."""
-    below = step.below
+    leaves, below = step.leaves, step.below
     for child in element[:]:  # type: ignore[index]  # unknown to the stubs, and cheaper than an iterator
-        following = below.get(child.tag)
-        if following is not None:
-            for number in following.takes:
-                if found[number] is None:  # as nearly always: worth no call
-                    found[number] = child
-                else:
-                    _add(found, number, child)
-            if not following.plain:
-                _go_on(following, child, found)
-    if (star := below.get("*")) is not None:
+        tag = child.tag
+        if (number := leaves.get(tag)) is not None:
+            if found[number] is None:  # as nearly always: worth no call
+                found[number] = child
+            else:
+                _add(found, number, child)
+        elif (following := below.get(tag)) is not None:
+            (_descend if following.passes else _visit)(following, child, found)
+    if step.any_below is not None:
         for child in element.iterchildren(etree.Element):
-            _visit(star, child, found)
-    if (above := below.get("..")) is not None and (parent := element.getparent()) is not None:
-        _visit(above, parent, found)
+            _visit(step.any_below, child, found)
+    if step.above is not None and (parent := element.getparent()) is not None:
+        _visit(step.above, parent, found)
 
 
 def _visit(step: Step, element: etree._Element, found: Found) -> None:
+    """Everything one step does with an element, and further on."""
     for number in step.takes:
         _add(found, number, element)
-    if not step.plain:
-        _go_on(step, element, found)
-
-
-def _go_on(step: Step, element: etree._Element, found: Found) -> None:
-    """Everything a step does apart from taking the element itself."""
     for number in step.counts:
         found[number] += 1
     for name, number in step.attributes:
         if element.get(name) is not None:
             _add(found, number, (element, name))
-    if step.guarded:
-        for holds, further in step.guarded.values():
-            if holds(element):
-                _visit(further, element, found)
-    if step.below:
+    for holds, further in step.guarded.values():
+        if holds(element):
+            _visit(further, element, found)
+    if step.below or step.leaves or step.any_below or step.above:
         _descend(step, element, found)
 
 
@@ -152,6 +147,7 @@ def plan(xpaths: Sequence[str | None], namespaces: dict[str, str], unions: Itera
             _enter(steps, parts or [], number, counts=count is not None)
         if count is not None:
             counted.append(number)
+    _settle(steps)
     return Plan(steps, tuple(others), len(xpaths), tuple(counted))
 
 
@@ -189,14 +185,32 @@ def _parts(xpath: str, namespaces: dict[str, str]) -> list[_Part] | None:
 
 def _enter(steps: Step, parts: list[_Part], number: int, *, counts: bool) -> None:
     for name, condition, holds in parts:
-        steps.plain = False
         if name.startswith("@"):
             steps.attributes.append((name[1:], number))
             return
-        steps = steps.below.setdefault(name, Step())
+        steps = _next(steps, name)
         if holds is not None:
-            steps.plain = False
             steps = steps.guarded.setdefault(condition, (holds, Step()))[1]
-    if counts:
-        steps.plain = False
     (steps.counts if counts else steps.takes).append(number)
+
+
+def _next(steps: Step, name: str) -> Step:
+    if name == "*":
+        steps.any_below = steps.any_below or Step()
+        return steps.any_below
+    if name == "..":
+        steps.above = steps.above or Step()
+        return steps.above
+    return steps.below.setdefault(name, Step())
+
+
+def _settle(steps: Step) -> None:
+    """Once all paths are entered: put what is only taken, as most steps are, where the walk looks first."""
+    following = [*steps.below.values(), steps.any_below, steps.above, *(step for _, step in steps.guarded.values())]
+    for step in following:
+        if step is not None:
+            _settle(step)
+    steps.leaves = {name: step.takes[0] for name, step in steps.below.items() if step == Step(takes=step.takes[:1])}
+    steps.below = {name: step for name, step in steps.below.items() if name not in steps.leaves}
+    goes_on = bool(steps.below or steps.leaves or steps.any_below or steps.above)
+    steps.passes = goes_on and not (steps.takes or steps.counts or steps.attributes or steps.guarded)

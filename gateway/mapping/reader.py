@@ -68,17 +68,15 @@ def unmapped(root: etree._Element, table: Table, taken: set[Any]) -> tuple[str, 
             if parent is not None and parent not in taken:
                 texts[parent] = None
         if names := node.keys():
-            attributes += ((node, name) for name in map(str, names) if name not in skip and (node, name) not in taken)
+            for name in map(str, names):
+                if name not in skip and (node, name) not in taken and not name.startswith(_XSI):
+                    attributes.append((node, name))
     if not texts and not attributes:
         return ()
     signed = {node for signature in root.iter(f"{{{DS}}}Signature") for node in signature.iter()}
     return (
         *(path_of(node, table.ns) for node in root.iter(etree.Element) if node in texts and node not in signed),
-        *(
-            f"{path_of(node, table.ns)}/@{name}"
-            for node, name in attributes
-            if node not in signed and not name.startswith(_XSI)
-        ),
+        *(f"{path_of(node, table.ns)}/@{name}" for node, name in attributes if node not in signed),
     )
 
 
@@ -114,25 +112,27 @@ def _take(
 
     Args: here, there: what goes before each row's target and path, in an entry of a list.
     """
-    tracked, sources, taken = reading.tracked, reading.sources, reading.taken
     for row, nodes in zip(rows, found, strict=False):
-        value = None
-        if type(nodes) is _Element and row.plain and not len(nodes):
+        if nodes is None:
+            value = None
+        elif row.plain and type(nodes) is _Element and not len(nodes):
             try:
                 value = row.read(nodes.text or "")
             except ValueError:
+                value = None
                 reading.unread[here + row.target] = there + row.xpath
             else:
-                taken.add(nodes)
-        elif nodes is not None:
+                if reading.tracked:
+                    reading.taken.add(nodes)
+        else:
             value = _value(reading, nodes, row, here, there)
         if value is not None:
-            if row.above or row.last == "*":
-                _store(into, row, value)
-            else:
+            if row.plain and not row.above:
                 into[row.last] = value
-            if tracked:
-                sources[here + row.target] = there + row.xpath
+            else:
+                _store(into, row, value)
+            if reading.tracked:
+                reading.sources[here + row.target] = there + row.xpath
         elif row.required and here + row.target not in reading.unread:
             key, xpath = here + row.target, there + row.xpath
             raise MappingError("mapping.required_missing", file=f"{table.name}.toml", key=key, xpath=xpath)
@@ -157,7 +157,8 @@ def _read(reading: Reading, node: Any, row: Row, here: str, there: str) -> Any:
     except ValueError:
         reading.unread[here + row.target] = there + row.xpath
         return None
-    reading.taken.add(_place(node))
+    if reading.tracked:
+        reading.taken.add(_place(node))
     return value
 
 
@@ -174,6 +175,7 @@ def _take_each(reading: Reading, nodes: list[Any], each: Each, table: Table) -> 
     if not nodes:
         return
     entries = _list_at(reading.values, each.target)
+    own = each.own
     above: dict[Any, Reading] = {}  # what the entries of one parent share
     for position, node in enumerate(nodes, 1):
         entry = dict(each.set)
@@ -181,10 +183,10 @@ def _take_each(reading: Reading, nodes: list[Any], each: Each, table: Table) -> 
         if each.number:
             put(entry, each.number, str(index + 1))
         here, there = f"{each.target}[{index}].", f"({each.xpath})[{position}]/"
-        found = find(each.own.plan, node)
-        for number in each.own.plan.others:
-            found[number] = _nodes(each.own.rows[number].find(node))
-        _take(reading, each.own.rows, found, entry, table, here, there)
+        found = find(own.plan, node)
+        for number in own.plan.others:
+            found[number] = _nodes(own.rows[number].find(node))
+        _take(reading, own.rows, found, entry, table, here, there)
         if each.shared.rows:
             parent = node.getparent()
             if parent not in above:
@@ -197,8 +199,10 @@ def _take_each(reading: Reading, nodes: list[Any], each: Each, table: Table) -> 
 def _share(above: Reading, reading: Reading, entry: dict[str, Any], here: str, there: str) -> None:
     """What was read from above goes into an entry as well; no row of its own has a target in the same part."""
     entry.update(above.values)
-    reading.sources.update({here + target: there + xpath for target, xpath in above.sources.items()})
-    reading.unread.update({here + target: there + xpath for target, xpath in above.unread.items()})
+    if above.sources:
+        reading.sources.update({here + target: there + xpath for target, xpath in above.sources.items()})
+    if above.unread:
+        reading.unread.update({here + target: there + xpath for target, xpath in above.unread.items()})
 
 
 def _list_at(values: dict[str, Any], target: str) -> list[dict[str, Any]]:

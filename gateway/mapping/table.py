@@ -35,7 +35,7 @@ class Row:
     label: str | None = None
     above: tuple[str, ...] = ()  # the target's parts but the last
     last: str = ""
-    plain: bool = False  # one value, as it is read
+    plain: bool = False  # one value, as it is read, under a name of its own
     may_fail: bool = False  # the text may be none of what is read
 
 
@@ -210,7 +210,7 @@ class _Compiler:
             label=row.get("label"),
             above=tuple(target.split(".")[:-1]),
             last=target.rpartition(".")[2],
-            plain=not row.get("many", False) and "values" not in row,
+            plain=not row.get("many", False) and "values" not in row and not target.endswith("*"),
             may_fail=TRANSFORMS[read] not in NEVER_FAIL or "values" in row,
         )
 

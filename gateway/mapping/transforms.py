@@ -32,6 +32,8 @@ def text(value: str) -> str | None:
 
 def token(value: str) -> str | None:
     """One line: every run of white space is one space. Element names and codes arrive padded."""
+    if value.isalnum():  # one word, as often
+        return value
     return " ".join(value.split()) or None
 
 
