@@ -66,7 +66,7 @@ class SoapAnswer:
         """Each matching element as local name → text of its children."""
         found = etree.XPath(to_xpath(path), namespaces=self._namespaces or None)(self.body)
         elements = [item for item in found if isinstance(item, etree._Element)] if isinstance(found, list) else []
-        return [{etree.QName(part).localname: part.text for part in row.iterchildren("{*}*")} for row in elements]
+        return [{etree.QName(part).localname: _text(part) for part in row.iterchildren("{*}*")} for row in elements]
 
     def texts(self, path: str) -> list[str]:
         """Text of every match, the answer's own element being the context node."""
@@ -74,6 +74,11 @@ class SoapAnswer:
         if not isinstance(found, list):
             return [str(found)]
         return [str(item.xpath("string()")) if isinstance(item, etree._Element) else str(item) for item in found]
+
+
+def _text(element: etree._Element) -> str | None:
+    """All of it: a comment inside, which no signature covers, does not cut it short. None when empty."""
+    return str(element.xpath("string()", smart_strings=False)) or None
 
 
 def to_xpath(path: str) -> str:

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lxml import etree
 
 from connectors.base import LookUpFailed
 from connectors.http import Reply
 from connectors.registry import build
 from connectors.soap import SoapConnector
-from connectors.soap_answer import envelope_of
+from connectors.soap_answer import SoapAnswer, envelope_of
 from gateway.simulate.offices.client import Office
 from gateway.testing.samples import a_record
 from gateway.testing.steps import MemorySteps
@@ -516,3 +517,9 @@ def test_an_office_remembers_over_a_restart(tmp_path: Path) -> None:
         office.restart()
 
         assert connector.find("k-1") == "RPW/1/2026"
+
+
+def test_a_comment_inside_a_value_does_not_cut_it_short() -> None:
+    """No signature covers comments: anybody between us may add one."""
+    answer = etree.fromstring("<a><r><kwota>1<!-- -->000.00</kwota><uwagi/></r></a>")
+    assert SoapAnswer(answer, {}).rows("r") == [{"kwota": "1000.00", "uwagi": None}]
