@@ -64,7 +64,7 @@ def measure(rounds: int = 5) -> list[dict[str, Any]]:
             store = Store(address)
             try:
                 migrate(store.engine)
-                tools = _tools(folder, store)
+                tools = made_tools(folder, store)
                 return [_figure(size, tools, store, rounds) for size in SIZES]
             finally:
                 store.close()
@@ -159,7 +159,8 @@ def _envelope(document: bytes) -> Envelope:
     )  # fmt: skip
 
 
-def _tools(folder: Path, store: Store) -> Tools:
+def made_tools(folder: Path, store: Store) -> Tools:
+    """A gateway with one gmina, configured in `folder`."""
     shared().save(folder / "pki")
     (folder / "password").write_text(UPO_PASSWORD, "utf-8")
     (folder / "gateway.toml").write_text(GATEWAY, "utf-8")

@@ -25,6 +25,12 @@ def _intake() -> Figures:
     return intake.measure()
 
 
+def _memory() -> Figures:
+    from gateway.bench import memory
+
+    return memory.measure()
+
+
 def _signatures() -> Figures:
     from gateway.bench import signatures
 
@@ -77,6 +83,7 @@ def _figure(name: str, unit: str, value: float, floor: float, ratio: float, budg
 PULL = "pull"
 _SUITE: dict[str, Callable[[], Figures]] = {
     "intake": _intake,
+    "memory": _memory,
     "signatures": _signatures,
     "forms": _forms,
     "delivery": _delivery,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import requests
 from sqlalchemy import create_engine, func, make_url, select, text
 
 from gateway.app import web
+from gateway.simulate.documents import File
 from gateway.simulate.epuap import Push, PushAnswer, read_answer, send
 from gateway.simulate.epuap import push as push_to
 from gateway.simulate.people import wrong_check_digit
@@ -277,6 +279,20 @@ def test_a_big_request_costs_at_most_four_times_its_body_and_the_process_does_no
             assert service.memory_peak_bytes() - before < 4 * body
             after.append(service.memory_bytes())
         assert min(after[3:]) - max(after[:3]) < 0.5 * body  # what it holds, it holds from the first ones on
+
+
+def test_a_signed_form_with_big_files_costs_at_most_four_times_its_body_however_much_is_judged(tmp_path, database_url):
+    with serving(tmp_path, database_url) as service:
+        service.push(Push(MAILBOX, a_signed_document("return")))
+        for _ in range(2):
+            files = [File(name, os.urandom(9 * MIB)) for name in ("skan-1.pdf", "skan-2.pdf")]
+            call = Push(MAILBOX, a_signed_document("return", files=files))
+            body = len(call.envelope())
+            service.forget_peak()
+            before = service.memory_bytes()
+            answer = service.push(call)
+            assert (answer.code, bool(answer.receipt)) == (1, True)  # kept, verified, validated, sealed
+            assert service.memory_peak_bytes() - before < 5 * body  # the body itself, and four times as much
 
 
 def test_a_stopped_service_finishes_the_request_it_is_in(tmp_path, database_url):
