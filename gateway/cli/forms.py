@@ -91,7 +91,10 @@ def forms_add(
         signature="optional" if unsigned else "required", source=origin,
         status="reconstructed" if reconstructed else "official",
     )  # fmt: skip
-    added = forms_admin.add(known, source, into, details, today=date.today())  # noqa: DTZ011 - a local date
+    try:
+        added = forms_admin.add(known, source, into, details, today=date.today())  # noqa: DTZ011 - a local date
+    except OSError as error:
+        raise _unwritable(error) from error
     if json_:
         show_json(asdict(added))
         return
@@ -285,9 +288,17 @@ def _test_keys(folder: Path) -> Any:
         raise FormError("form.test_keys_incomplete", folder=str(folder)) from error
 
 
+def _unwritable(error: OSError) -> typer.BadParameter:
+    told = f"{error.filename}: {error.strerror}"
+    return typer.BadParameter(say(f"nie można zapisać {told}", f"cannot write {told}"))
+
+
 def _write(content: bytes, file: Path | None) -> None:
     if file is None:
         typer.echo(content.decode("utf-8"), nl=not content.endswith(b"\n"))
     else:
-        file.write_bytes(content)
+        try:
+            file.write_bytes(content)
+        except OSError as error:
+            raise _unwritable(error) from error
         err.print(say(f"Zapisano: {file}", f"Written: {file}"), markup=False)

@@ -136,3 +136,20 @@ def test_test_keys_are_used_again_and_never_written_over_somebody_elses(brama, t
 
     assert "form.test_keys_incomplete" in refused
     assert {path.name: path.read_bytes() for path in keys.iterdir()} == before
+
+
+def test_a_place_nobody_can_write_to_is_wrong_use_and_no_traceback(brama, tmp_path):
+    (tmp_path / "file").write_text("x", "utf-8")
+    said = brama("forms", "sample", "PIES", "--out", tmp_path / "file" / "x.xml", expect=USAGE)
+    assert "nie można zapisać" in said
+    (tmp_path / "schemat.xsd").write_text(SCHEMA.format(more=""), "utf-8")
+    named = ("--code", "X", "--version", "1", "--name", "X")
+    said = brama("forms", "add", tmp_path / "schemat.xsd", "--into", tmp_path / "file" / "x", *named, expect=USAGE)
+    assert "nie można zapisać" in said
+
+
+def test_a_document_of_an_unknown_template_is_shown_all_the_same(brama, tmp_path):
+    (tmp_path / "x.xml").write_bytes(a_signed_document("unknown"))
+    said = brama("show", tmp_path / "x.xml")
+    assert "Dokument nieznanego wzoru" in said
+    assert "TrescDokumentu / Tytul: Wniosek o wydanie zaświadczenia" in said
