@@ -25,6 +25,7 @@ ROLES: dict[str, str] = {
     "gateway.attachment_settings": "base",
     "gateway.file_settings": "base",
     "gateway.opinion_settings": "base",
+    "gateway.calendar": "base",
     "gateway.clock": "base",
     "gateway.config": "base",
     "gateway.crashpoint": "base",

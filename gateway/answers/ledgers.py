@@ -15,7 +15,7 @@ import structlog
 from pydantic import ValidationError
 
 from connectors.base import LookUpFailed, QueryAnswer, Querying
-from gateway.answers.calendar import last_day
+from gateway.calendar import working_day
 from gateway.clock import WARSAW
 from schemas.answers import ZERO, Arrears, DueItem, Dues, Source
 
@@ -118,7 +118,7 @@ def _ids_hold(items: Iterable[DueItem]) -> bool:
 
 
 def _late(item: DueItem, today: date) -> bool:
-    return item.to_pay > ZERO and last_day(item.payable_on) < today
+    return item.to_pay > ZERO and working_day(item.payable_on) < today
 
 
 def _item(ledger: str, row: Mapping[str, Any]) -> DueItem:

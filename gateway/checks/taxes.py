@@ -10,7 +10,7 @@ from fractions import Fraction
 from stdnum import iban
 from stdnum.pl import pesel
 
-from gateway.checks.calendar import deadline, excise_windows, invoice_period
+from gateway.checks.deadlines import deadline, excise_windows, invoice_period
 from gateway.checks.money import GROSZ, to_grosz
 from gateway.checks.rates import excise_rules, highest_rate
 from gateway.checks.say import finding

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
 from gateway.answers import polish
-from gateway.answers.calendar import easter, is_holiday, last_day
 
 
 @pytest.mark.parametrize(
@@ -71,33 +70,3 @@ def test_an_account_is_shown_in_groups_of_four_after_the_check_digits():
 def test_short_words_and_references_to_the_law_stay_with_what_follows():
     bound = polish.bound("na podstawie art. 306a § 1 i ust. 2 w 2026 r. kwota 5 zł")
     assert bound.replace(polish.NBSP, "_") == "na podstawie art._306a §_1 i_ust._2 w_2026_r. kwota 5_zł"
-
-
-@pytest.mark.parametrize(
-    ("year", "expected"),
-    [(1954, "04-18"), (1981, "04-19"), (2024, "03-31"), (2026, "04-05"), (2027, "03-28"), (2038, "04-25")],
-)
-def test_easter_is_found(year, expected):
-    assert easter(year) == date.fromisoformat(f"{year}-{expected}")
-
-
-@pytest.mark.parametrize(
-    ("term", "last"),
-    [
-        ("2019-08-31", "2019-09-02"),  # Saturday
-        ("2026-02-28", "2026-03-02"),  # Saturday
-        ("2026-03-15", "2026-03-16"),  # Sunday
-        ("2026-05-01", "2026-05-04"),  # holiday, Saturday, Sunday (a holiday itself)
-        ("2026-06-04", "2026-06-05"),  # Corpus Christi
-        ("2026-12-24", "2026-12-28"),  # Christmas Eve since 2025, two holidays, Sunday
-        ("2024-12-24", "2024-12-24"),  # a working day then
-        ("2026-11-16", "2026-11-16"),
-    ],
-)
-def test_a_term_on_a_day_off_moves_to_the_next_working_day(term, last):
-    assert last_day(date.fromisoformat(term)) == date.fromisoformat(last)
-
-
-def test_easter_monday_is_a_holiday_and_good_friday_is_not():
-    assert is_holiday(date(2026, 4, 6))
-    assert not is_holiday(date(2026, 4, 3))

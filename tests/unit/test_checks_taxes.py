@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gateway import forms_admin, mapper
 from gateway.checks import case_checks, money
-from gateway.checks.calendar import deadline, excise_windows, working_day
+from gateway.checks.deadlines import deadline, excise_windows
 from gateway.checks.rates import excise_rules, highest_rate
 from gateway.forms import Forms
 from gateway.mapper import Mappings, MessageFacts
@@ -104,21 +104,6 @@ def test_years_and_rows_without_a_known_number_are_not_judged():
     assert highest_rate("forest_return", "forest", 2025) is None
     assert highest_rate("general_letter", "land_business", 2026) is None
     assert excise_rules(1999) is None
-
-
-@pytest.mark.parametrize(
-    ("day", "moved"),
-    [
-        (date(2019, 8, 31), date(2019, 9, 2)),  # Saturday
-        (date(2026, 2, 28), date(2026, 3, 2)),
-        (date(2026, 1, 6), date(2026, 1, 7)),  # Three Kings, a Tuesday
-        (date(2026, 6, 4), date(2026, 6, 5)),  # Corpus Christi
-        (date(2025, 12, 24), date(2025, 12, 29)),  # Christmas Eve is off since 2025; Christmas, then a weekend
-        (date(2026, 1, 15), date(2026, 1, 15)),
-    ],
-)
-def test_a_last_day_on_a_day_off_moves_to_the_next_working_day(day, moved):
-    assert working_day(day) == moved
 
 
 def test_a_return_after_its_deadline_is_noted_and_a_correction_is_not():

@@ -1,10 +1,10 @@
-"""Deadlines: a last day that is a Saturday, Sunday or public holiday gives way to the next working day."""
+"""When forms are due: annual returns, windows of the excise refund. A last day off gives way to a working day."""
 
 from __future__ import annotations
 
 from datetime import date, timedelta
-from functools import cache
 
+from gateway.calendar import working_day
 from schemas.case import Case
 
 _FILED_BY = {  # kind of an annual return → month, day
@@ -40,17 +40,3 @@ def invoice_period(day: date) -> tuple[date, date]:
     if day.month >= 7:
         return date(day.year, 2, 1), date(day.year, 7, 31)
     return date(day.year - 1, 8, 1), date(day.year, 1, 31)
-
-
-def working_day(day: date) -> date:
-    """This day, or the next one that is neither Saturday, Sunday nor a public holiday in Poland."""
-    while day.weekday() >= 5 or day in _polish(day.year):
-        day += timedelta(days=1)
-    return day
-
-
-@cache
-def _polish(year: int) -> frozenset[date]:
-    import holidays  # here, because it is slow to load and few documents need it
-
-    return frozenset(holidays.country_holidays("PL", years=year))
