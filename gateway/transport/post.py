@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from schemas.errors import ServiceUnsettled
 from schemas.ids import Mailbox, sha256
 from schemas.outgoing import Accepted, LookUp, Message, MessageKind
 
 from .send import Outgoing, Portal, Sender, Sent, StoredDocument
 
 SENT = "SENT"
-_EARLIER = timedelta(hours=1)  # the portal's clock is not ours
+_EARLIER = timedelta(hours=3)  # the portal's clock is not ours, nor, perhaps, its zone
+_OURS = "BRAMA-"
 _MOST_READ = 20  # documents fetched to compare when no name tells
 
 
@@ -48,19 +50,37 @@ class EpuapPost:
         return _accepted(sent)
 
     def find(self, message: Message) -> Accepted | None:
-        """By the file's name, which is ours alone; else by the octets of what went to the same box since."""
-        since = message.created_at - _EARLIER
-        listed = [one for one in self._portal.listing(SENT) if one.addressee in (None, message.to)]
-        named = next((one for one in listed if one.name == message.file_name), None)
-        found = named or self._same_octets(message, [one for one in listed if one.sent_at and one.sent_at >= since])
+        """By the file's name, which is ours alone; else by the octets of what was sent since.
+
+        Raises: ServiceError, also where more was sent since than can be compared: absence is not known then.
+        """
+        listed = self._portal.listing(SENT)
+        found = next((one for one in listed if one.name == message.file_name), None)
+        found = found or self._same_octets(message, may_be_ours(listed, message))
         if found is None:
             return None
         return Accepted(str(found.id), str(found.receipt_id) if found.receipt_id else None)
 
-    def _same_octets(self, message: Message, listed: list[StoredDocument]) -> StoredDocument | None:
-        """Only among those whose names are not of our making."""
-        strange = [one for one in listed if not one.name.startswith("BRAMA-")][-_MOST_READ:]
-        return next((one for one in strange if sha256(self._portal.content(one.id)) == message.sha256), None)
+    def _same_octets(self, message: Message, likely: list[StoredDocument]) -> StoredDocument | None:
+        for one in likely[:_MOST_READ]:
+            if sha256(self._portal.content(one.id)) == message.sha256:
+                return one
+        if len(likely) > _MOST_READ:
+            raise ServiceUnsettled(service="zarzadzanie-dokumentami", reason="too many to compare")
+        return None
+
+
+def may_be_ours(listed: list[StoredDocument], message: Message) -> list[StoredDocument]:
+    """What the message may be under a name that is not of our making, likely ones first.
+
+    Neither box nor time rules anything out that lacks them, and the box only sorts: how the portal writes it is not
+    known for certain, and what is overlooked here would be sent twice.
+    """
+    since = message.created_at - _EARLIER
+    strange = [
+        one for one in listed if not one.name.startswith(_OURS) and (one.sent_at is None or one.sent_at >= since)
+    ]
+    return sorted(strange, key=lambda one: (one.addressee != message.to, -one.id))
 
 
 def _accepted(sent: Sent) -> Accepted:

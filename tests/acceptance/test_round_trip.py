@@ -297,4 +297,4 @@ def test_a_check_names_the_card_that_is_missing(town, tmp_path):
     (tmp_path / "urzad").rename(tmp_path / "gdzie-indziej")
     paper.cache_clear()
     (problem,) = check(tmp_path).problems
-    assert (problem.where, problem.code) == (f"{TERYT}.toml: answers.office", "config.invalid")
+    assert (problem.where, problem.code) == (f"{TERYT}.toml: answers.office", "checkup.letters")

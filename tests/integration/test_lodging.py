@@ -13,13 +13,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-import typer
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from typer.testing import CliRunner
 
 from gateway import channels, operations, poll, resources
-from gateway.cli import operate, rulings
+from gateway.cli import commands
 from gateway.operations import answering, letters, lodging
 from gateway.simulate.offices.client import Office
 from schemas.effectiveness import Effect
@@ -211,16 +210,52 @@ def test_tests_are_never_ruled_on(town, changes):
     assert caught.value.code == "effectiveness.not_for_ruling"
 
 
+def run(folder: Path, *arguments: str) -> Any:
+    """What the command says; `--json` is read."""
+    result = CliRunner().invoke(commands.app, [*arguments, "--config", str(folder)])
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout) if "--json" in arguments else result.stdout
+
+
+WHO = ("--actor", "a", "--reason", "b", "--json")
+
+
 def test_a_clerk_rules_from_the_command_line(town, tmp_path):
     gateway = town()
     submission = received(gateway)
-    app = typer.Typer()
-    rulings.add_to(operate.submissions)
-    app.add_typer(operate.submissions, name="submissions")
-    arguments = ["submissions", "rule", str(submission.id), "--ineffective", "--actor", "a", "--reason", "b", "--json"]
-    result = CliRunner().invoke(app, [*arguments, "--config", str(tmp_path)])
-    assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout) == {"id": str(submission.id), "state": "ineffective"}
+    (waiting,) = run(tmp_path, "submissions", "list", "--effect", "clerk_decides", "--json")["items"]
+    assert waiting["id"] == str(submission.id)
+    told = run(tmp_path, "submissions", "rule", str(submission.id), "--ineffective", *WHO)
+    assert told == {"id": str(submission.id), "state": "ineffective"}
+    shown = run(tmp_path, "submissions", "show", str(submission.id), "--json")
+    assert [(one["effect"], one["actor"]) for one in shown["rulings"]] == [
+        ("clerk_decides", None),
+        ("ineffective", "a"),
+    ]
+    assert [one["service"] for one in shown["answers"]] == ["ineffective_notice"]
+
+
+def test_what_a_person_reads_names_the_ruling_and_what_waits(town, tmp_path):
+    gateway = town()
+    submission = received(gateway)
+    run(tmp_path, "answers", "call", str(submission.id), "--point", "kwota", *WHO)
+    gateway.work_until_quiet()
+    said = run(tmp_path, "submissions", "show", str(submission.id))
+    for words in ("Skuteczność: do rozstrzygnięcia", "correction_call: approve", "? rozstrzygnąć", "? obejrzeć"):
+        assert words in said
+
+
+def test_calls_and_decisions_are_begun_from_the_command_line(town, tmp_path):
+    gateway = town()
+    submission = received(gateway, document=a_signed_document("letter", **BROKEN))
+    found = run(tmp_path, "answers", "findings", str(submission.id), "--json")
+    assert [one["number"] for one in found] == list(range(1, len(found) + 1))
+    called = run(tmp_path, "answers", "call", str(submission.id), "--finding", "1", "--days", "14", *WHO)
+    file = tmp_path / "decyzja.pdf"
+    file.write_bytes(PDF)
+    named = ("--number", "FN.1.2026", "--dated", "2026-03-02", "--subject", "podatek")
+    sent = run(tmp_path, "answers", "deliver-decision", str(submission.id), str(file), *named, *WHO)
+    assert called["state"] == sent["state"] == "draft"
 
 
 # --- calls for correction ------------------------------------------------------------------------------------------
