@@ -1,8 +1,9 @@
 """Answers to citizens, from what begins one to a signed letter in the outbox (the plan: gateway.answers.plan).
 
-    opening   what begins an answer: a case of an answered service, a ruling, findings, a clerk
+    opening   what begins an answer: a case of an answered service, a ruling, findings, a lost file, a clerk
     steps     one step of a plan: query and draft → (a person approves) → seal what was drafted → outbox
     drafts    what each letter that needs no ledger is made of
+Repeating any of it is harmless.
 """
 
 from gateway.reply.opening import (
