@@ -36,7 +36,7 @@ class Seals:
         return SealKey(found.certificate, found.key, found.chain)
 
     def issue(self, facts: UppFacts, document: bytes, at: datetime) -> Receipt:
-        """A receipt of lodging; without a time-stamp, logged, where the authority does not answer and none is required."""
+        """A receipt of lodging; without a time-stamp, logged, where the authority is away and none is required."""
         key = self.key(at)
         try:
             return issue_upp(facts, document, key, at, self.stamp)

@@ -1,4 +1,4 @@
-"""Receipts that ePUAP gave the senders of what we polled: obtained where it shows them, bound by digest, not guessed."""
+"""Receipts that ePUAP gave the senders of what we polled: had where it shows them, bound by digest, not guessed."""
 
 from __future__ import annotations
 

@@ -88,7 +88,8 @@ def test_every_kind_of_due_fits_a_transfers_title_with_year_and_instalment():
 
 def test_a_due_becomes_a_transfer_with_its_own_words():
     (made,) = payment.orders([due()], WORDS, recipient="Gmina", nip=None)
-    assert (made.name, made.title) == ("Podatek od nieruchomości za 2026 r., rata 12", "Pod. nieruchomości 2026 rata 12")
+    assert made.name == "Podatek od nieruchomości za 2026 r., rata 12"
+    assert made.title == "Pod. nieruchomości 2026 rata 12"
 
 
 def test_the_ledgers_own_title_wins():
