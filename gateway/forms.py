@@ -6,6 +6,7 @@ of threads may use them at once. A later folder overrides or adds forms; a gmina
 
 from __future__ import annotations
 
+import re
 import threading
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,6 +32,7 @@ _FORM_KEYS = frozenset(
      "kind", "legal_basis", "valid_from", "valid_to", "checks", "test_host", "wrapper", "note"}
 )  # fmt: skip
 _LIBRARY_KEYS = frozenset({"namespace", "file", "status", "source", "sha256", "urls", "note"})
+_TEST_HOST = re.compile(r"https?://int\.")  # ePUAP's integration host, whatever an entry says of it
 _FILE_KEYS = frozenset({"file", "sha256"})
 
 
@@ -223,7 +225,7 @@ def _form(entry: dict[str, Any], folder: Path, path: Path) -> Form:
             valid_from=entry.get("valid_from"),
             valid_to=entry.get("valid_to"),
             wrapper=bool(entry.get("wrapper", False)),
-            test_host=bool(entry.get("test_host", False)),
+            test_host=bool(entry.get("test_host", False)) or _TEST_HOST.match(entry["namespace"]) is not None,
             severities={code: Severity(word) for code, word in entry.get("checks", {}).items()},
         )
     except KeyError as error:

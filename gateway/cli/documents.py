@@ -256,7 +256,10 @@ def _show_reasons(reasons: Any) -> None:
 def _show_validation(file: Path, result: Any) -> None:
     form = result.form
     unknown = say("nieznany wzór", "unknown template")
-    name = f"{form.code} — {form.name_pl if language() == 'pl' else form.name_en}" if form else unknown
+    name = unknown
+    if form is not None:
+        template = text(f"word.{form.status}", language())
+        name = f"{form.code} — {say(form.name_pl, form.name_en)} ({say('wzór', 'template')} {template})"
     verdict = say("POPRAWNY", "VALID") if result.valid else say("NIEPOPRAWNY", "NOT VALID")
     out.print(Text(f"{file.name}: {verdict}; {name}", "green" if result.valid else "red"))
     for finding in result.findings:

@@ -165,6 +165,13 @@ def test_a_template_of_the_integration_host_is_unknown_in_production(folder):
     assert Forms.load([folder], production=True).get(NAMESPACE) is None
 
 
+def test_the_integration_host_is_known_by_its_name_whatever_the_entry_says(folder):
+    host = "http://int.epuap.gov.pl/fe-model-web/wzor_lokalny/gmina/proba/"
+    (folder / "catalogue.toml").write_text(ENTRY.replace(NAMESPACE, host) + "test_host = false\n", "utf-8")
+    assert Forms.load([folder]).get(host) is not None
+    assert Forms.load([folder], production=True).get(host) is None
+
+
 def test_five_hundred_schemas_cost_nothing_until_one_is_used(folder):
     entries = [
         ENTRY.replace("wzor/1/", f"wzor/{number}/").replace("proba.xsd", f"{number}.xsd") for number in range(500)
