@@ -55,6 +55,12 @@ _NEXT = {
 }
 
 
+class NeverDecided(BramaError):
+    """Whoever decided it died over it, again and again: a person must look before anybody else does."""
+
+    code = "flow.never_decided"
+
+
 class StillDeciding(IntakeRefused):
     """The same document arrived moments ago and is not decided yet; nothing is lost, ask again."""
 
@@ -106,10 +112,18 @@ def _decide(submission: Submission, tools: Tools) -> Answer:
         return _stored_answer(submission.id, tools)  # a twin was faster: its decision and receipt stand
     crashpoint("after_receipt")
     if verdict.decision is Decision.QUARANTINED:
-        with tools.store.begin() as transaction:  # a convenience: a clerk looks at it whether or not we get this far
-            reply.correction(transaction, submission, tools)
+        _draft_correction(submission, tools)
     log.info("submission_decided", submission=str(submission.id), decision=verdict.decision, reason=verdict.reason)
     return _answer(submission, verdict.decision, verdict.reason, receipt.xml if receipt else None, tools)
+
+
+def _draft_correction(submission: Submission, tools: Tools) -> None:
+    """A convenience: it is decided and answered, and a clerk looks at it, whether or not we get this far."""
+    try:
+        with tools.store.begin() as transaction:
+            reply.correction(transaction, submission, tools)
+    except Exception:
+        log.exception("correction_not_drafted", submission=str(submission.id))
 
 
 def _file_receipt(submission: Submission, receipt: Receipt, tools: Tools) -> Answer:
@@ -134,9 +148,7 @@ def _file_receipt(submission: Submission, receipt: Receipt, tools: Tools) -> Ans
 
 def finish(submission_id: UUID, tools: Tools) -> None:
     """Decide a submission that was kept and then forgotten by a crash; after a few failures a person must look."""
-    with tools.store.begin() as transaction:
-        submission = submissions.take(transaction, submission_id, SubmissionState.KEPT, intake.DECIDE_WITHIN_S)
-        tries = submissions.tries_of(transaction, submission_id)
+    submission, tries = _take_over(submission_id, tools)
     if submission is None:
         return
     try:
@@ -147,6 +159,17 @@ def finish(submission_id: UUID, tools: Tools) -> None:
         log.exception("decision_failed", submission=str(submission_id), tries=tries)
         if tries >= TRIES:
             _hold(submission_id, SubmissionState.KEPT, error, "decision_failed", tools)
+
+
+def _take_over(submission_id: UUID, tools: Tools) -> tuple[Submission | None, int]:
+    """Become the one who decides it, and for which time; None if somebody is at it, or if it only ends processes."""
+    with tools.store.begin() as transaction:
+        submission = submissions.take(transaction, submission_id, SubmissionState.KEPT, intake.DECIDE_WITHIN_S)
+        tries = submissions.tries_of(transaction, submission_id)
+    if submission is None or tries <= TRIES:
+        return submission, tries
+    _hold(submission_id, SubmissionState.KEPT, NeverDecided(), "decision_failed", tools)
+    return None, tries
 
 
 def look_again(submission_id: UUID, tools: Tools) -> None:
@@ -289,14 +312,14 @@ def _answer_again(first: Submission, tools: Tools) -> Answer:
     while True:
         with tools.store.begin() as transaction:
             current = submissions.load(transaction, first.id)
-            abandoned = submissions.take(transaction, first.id, SubmissionState.KEPT, intake.DECIDE_WITHIN_S)
         assert current is not None
         if current.decision is not None:
             return _stored_answer(first.id, tools)
+        abandoned, _ = _take_over(first.id, tools)
         if abandoned is not None:
             return decide(abandoned, tools)  # the process that kept it died: we are here, so we finish it
-        if time.monotonic() > give_up:
-            raise StillDeciding()
+        if current.state is not SubmissionState.KEPT or time.monotonic() > give_up:
+            raise StillDeciding()  # a person has it, or somebody is at it for long
         time.sleep(_TWIN_POLL_S)
 
 

@@ -17,7 +17,7 @@ from gateway.store import submissions
 from gateway.store import tables as t
 from schemas.errors import IntakeRefused, QuarantineFull, ReceiptError, StoreUnavailable
 from schemas.receipt import Receipt
-from schemas.submission import Channel, Submission
+from schemas.submission import Channel, Submission, SubmissionState
 from tests.builders import OTHER_MAILBOX, POSTED_AT, SECOND_MAILBOX, a_signed_document, an_envelope
 from tests.gateways import Gateway
 
@@ -140,6 +140,44 @@ def test_a_document_that_cannot_be_decided_is_held_in_sight_after_a_few_tries(ga
 
     found = gateway.load(kept)
     assert (found.state, found.reason, found.decision) == ("held", "receipt.no_seal", None)
+
+
+def test_a_document_over_which_processes_die_is_held_before_it_ends_another_one(gateway: Gateway) -> None:
+    def deadly(*_: object, **__: object) -> Any:
+        raise AssertionError("it must not be looked at again")
+
+    envelope = an_envelope()
+    kept = intake.keep(envelope, gateway.tools.store, gateway.tools.config).submission
+    for _ in range(flow.TRIES):  # whoever takes it dies without a word
+        _nobody_is_busy(gateway)
+        with gateway.tools.store.begin() as transaction:
+            assert submissions.take(transaction, kept.id, SubmissionState.KEPT, 0.0)
+    _nobody_is_busy(gateway)
+
+    flow.finish(kept.id, gateway.with_tools(verify=deadly).tools)
+
+    found = gateway.load(kept)
+    assert (found.state, found.reason, found.decision) == ("held", "flow.never_decided", None)
+    started = time.monotonic()
+    with pytest.raises(IntakeRefused) as refused:  # sent again: not acknowledged, and nobody waits in vain
+        gateway.answer(envelope)
+    assert refused.value.code == "intake.still_deciding"
+    assert time.monotonic() - started < gateway.tools.config.gateway.push.twin_wait_s / 2
+
+
+def test_the_same_content_kept_at_the_same_moment_in_two_boxes_is_delivered_once(gateway: Gateway) -> None:
+    document = a_signed_document()
+    first = gateway.receive(document)
+    second = gateway.receive(an_envelope(document, mailbox=SECOND_MAILBOX))
+    with gateway.tools.store.begin() as transaction:  # as if neither had seen the other
+        transaction.execute(text("UPDATE submission SET same_as = NULL"))
+
+    flow.process(second.id, gateway.tools)
+    flow.process(first.id, gateway.tools)
+    gateway.work_until_quiet()
+
+    assert sum(gateway.office.received.values()) == 1
+    assert (gateway.load(first).state, gateway.load(second).state) == ("processed", "held")
 
 
 def test_a_mapping_that_fails_costs_no_receipt_and_waits_for_a_person(gateway: Gateway) -> None:
