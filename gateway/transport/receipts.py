@@ -29,13 +29,17 @@ class EpuapReceipts:
 
     def open(self) -> Callable[[Submission], Iterator[bytes]]:
         """List the store once, for any number of documents. Raises ServiceError: nothing can be had now."""
-        listed = self._portal.listing(RECEIVED) if self._portal else []
-        with_receipts = [one for one in listed if one.receipt_id is not None]
-        return lambda submission: self._candidates(submission, with_receipts)
+        listed: dict[str, list[StoredDocument]] = {}  # by number and by name: a store grows for years
+        for one in self._portal.listing(RECEIVED) if self._portal else ():
+            if one.receipt_id is not None:
+                for key in {str(one.id), one.name}:
+                    listed.setdefault(key, []).append(one)
+        return lambda submission: self._candidates(submission, listed)
 
-    def _candidates(self, submission: Submission, listed: list[StoredDocument]) -> Iterator[bytes]:
+    def _candidates(self, submission: Submission, listed: dict[str, list[StoredDocument]]) -> Iterator[bytes]:
         """Likely ones first; the next is fetched only when the one before was not it. Raises ServiceError."""
-        fitting = [one for one in listed if _may_be(one, submission)]
+        keyed = [*listed.get(submission.epuap_document_id or "", ()), *listed.get(submission.file_name, ())]
+        fitting = [one for one in dict.fromkeys(keyed) if _may_be(one, submission)]
         for one in sorted(fitting, key=lambda one: str(one.id) != submission.epuap_document_id)[:_MOST_READ]:
             assert self._portal is not None
             assert one.receipt_id is not None
