@@ -28,6 +28,7 @@ class Meaning(StrEnum):
 class Dialect:
     """One database. `meanings` maps the driver's own error number, or an SQLSTATE or its class (`23*`)."""
 
+    name: str
     driver: str
     proven: bool
     ping: str
@@ -102,6 +103,7 @@ _DYNAMIC_SQL_ERROR = "335544569"
 
 DIALECTS: dict[str, Dialect] = {
     "postgresql": Dialect(
+        name="PostgreSQL",
         driver="psycopg",
         proven=True,
         ping="SELECT 1",
@@ -121,6 +123,7 @@ DIALECTS: dict[str, Dialect] = {
         call=lambda name, binds: _from(name, binds),
     ),
     "mysql": Dialect(  # MariaDB
+        name="MariaDB",
         driver="pymysql",
         proven=True,
         extra="mariadb",
@@ -143,6 +146,7 @@ DIALECTS: dict[str, Dialect] = {
         call=lambda name, binds: f"CALL {name}({', '.join(binds)})",
     ),
     "firebird": Dialect(
+        name="Firebird",
         driver="firebird",
         proven=True,
         extra="firebird",
@@ -160,6 +164,7 @@ DIALECTS: dict[str, Dialect] = {
         call=lambda name, binds: _from(name, binds) if binds else f"SELECT * FROM {name}",  # noqa: S608 - no values
     ),
     "mssql": Dialect(
+        name="SQL Server",
         driver="pymssql",
         proven=False,
         extra="mssql",
@@ -177,6 +182,7 @@ DIALECTS: dict[str, Dialect] = {
         call=lambda name, binds: f"EXEC {name} {', '.join(binds)}",
     ),
     "oracle": Dialect(
+        name="Oracle",
         driver="oracledb",
         proven=False,
         extra="oracle",
@@ -195,3 +201,4 @@ DIALECTS: dict[str, Dialect] = {
     ),
 }
 DIALECTS["mariadb"] = DIALECTS["mysql"]
+UNPROVEN = tuple(sorted(dialect.name for dialect in DIALECTS.values() if not dialect.proven))

@@ -231,7 +231,7 @@ class _Exchange:
         if isinstance(error, ExchangeFailed):
             return error
         if not self.sent:
-            return NotSent(reason=technical(error))
+            return NotSent(reason=technical(_root(error)))
         late = self.cut_off or isinstance(error, (requests.Timeout, TimeoutError))
         return AnswerLost("http.timeout" if late else "http.answer_lost", reason=technical(error))
 
@@ -240,6 +240,14 @@ class _Exchange:
         if self.socket is not None:
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(self.socket, socket.SHUT_RDWR)  # the plain one: a reader may be inside TLS
+
+
+def _root(error: BaseException) -> BaseException:
+    """What really happened, below the layers of requests and urllib3 that say only that they tried."""
+    for inner in (getattr(error, "reason", None), *error.args):
+        if isinstance(inner, BaseException):
+            return _root(inner)
+    return error
 
 
 _CURRENT: ContextVar[_Exchange | None] = ContextVar("exchange", default=None)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from schemas.delivery import Outcome, Refused, StepStopped, Unreachable, Unsettled
+from schemas.errors import ConnectorError
 
 MEANING: dict[str, type[Refused] | type[Unreachable] | type[Unsettled]] = {
     # before anything is sent
@@ -83,6 +84,11 @@ def outcome(code: str, text: str = "", retry_after_s: float | None = None) -> Ou
 def stopped(code: str, text: str = "", retry_after_s: float | None = None) -> StepStopped:
     """The exception that ends a step, and the try, with this outcome."""
     return StepStopped(outcome(code, text, retry_after_s))
+
+
+def as_error(stop: StepStopped) -> ConnectorError:
+    """The same for `check`, which raises."""
+    return ConnectorError(getattr(stop.outcome, "code", None), text=getattr(stop.outcome, "text", ""))
 
 
 def said(text: str) -> str:

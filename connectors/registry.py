@@ -44,7 +44,9 @@ def load(name: str) -> type[Any]:
     """
     table = _table()
     if name not in table:
-        raise ConnectorError("connector.unknown", name=name, nearest=_nearest(name, table), known=", ".join(names()))
+        raise ConnectorError(
+            "connector.unknown", name=name, nearest=_nearest(name, table) or "–", known=", ".join(names())
+        )
     module, _, attribute = table[name].partition(":")
     try:
         return cast("type[Any]", getattr(import_module(module), attribute))
@@ -82,7 +84,8 @@ def read_options(kind: type[Any], name: str, options: dict[str, Any]) -> Any:
 def describe() -> list[dict[str, Any]]:
     """For `connector list --json`: name, summary, capabilities, and the options' JSON Schema of each connector.
 
-    `capabilities` is null where they depend on the options. A connector that cannot be loaded shows `broken` instead.
+    `capabilities` is null where they depend on the options; `unproven` names what no test of ours has met. A connector
+    that cannot be loaded shows `broken` instead.
     """
     return [_described(name) for name in names()]
 
@@ -97,6 +100,7 @@ def _described(name: str) -> dict[str, Any]:
         "name": name,
         "summary": next(iter((inspect.getdoc(kind) or "").splitlines()), ""),
         "capabilities": capabilities.to_json() if isinstance(capabilities, Capabilities) else None,
+        "unproven": list(getattr(kind, "unproven", ())),
         "options": kind.options_model.model_json_schema(),
     }
 
@@ -127,10 +131,11 @@ def _problem(model: type[BaseModel], item: dict[str, Any]) -> str:
     path = ".".join(where) or "options"
     if item["type"] == "extra_forbidden":
         near = _nearest(where[-1], _known_keys(model, where[:-1]))
-        return f"{path}: unknown key" + (f", did you mean {near}?" if near else "")
+        hint = f" — czy chodziło o „{near}”? / did you mean {near}?" if near else ""
+        return f"{path}: nieznany klucz / unknown key{hint}"
     if item["type"] == "missing":
-        return f"{path}: missing"
-    return f"{path}: {item['msg']}"
+        return f"{path}: brak / missing"
+    return f"{path}: {item['msg'].removeprefix('Value error, ')}"
 
 
 def _known_keys(model: type[BaseModel], where: list[str]) -> list[str]:

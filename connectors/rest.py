@@ -12,11 +12,11 @@ from connectors.clock import now
 from connectors.http import Http
 from connectors.json_service import JsonService, JsonServiceOptions
 from connectors.oauth import ClientCredentials, Tokens
+from connectors.outcomes import as_error
 from connectors.queries import QueryCache
 from connectors.soap import calls_of
 from connectors.values import ValuesMissing
 from schemas.delivery import CaseRecord, Outcome, Repeat, Steps, StepStopped
-from schemas.errors import ConnectorError
 
 
 class RestStep(Step):
@@ -71,9 +71,9 @@ class RestConnector:
         try:
             self.service(Call(operation=self.options.ping or "GET /"), {})
         except StepStopped as stop:
-            code, text = getattr(stop.outcome, "code", ""), getattr(stop.outcome, "text", "")
+            code = getattr(stop.outcome, "code", "")
             if self.options.ping or code in ("http.not_sent", "http.no_token", "http.answer_lost", "http.timeout"):
-                raise ConnectorError(code, text=text) from stop
+                raise as_error(stop) from stop
 
     def find(self, key: str) -> str | None:
         """Ask with the steps' look-ups; see Chain.find. Raises: LookUpFailed."""

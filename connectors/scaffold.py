@@ -45,4 +45,4 @@ def _write(source: str, target: Path, name: str) -> Path:
 
 
 def _class_name(name: str) -> str:
-    return "".join(part.capitalize() for part in name.split("_")) + "Connector"
+    return "".join(part.capitalize() for part in name.split("_"))

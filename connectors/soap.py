@@ -21,7 +21,7 @@ from connectors.chain import Call, Chain, Reading, Step, paths_of
 from connectors.clock import now
 from connectors.http import ExchangeFailed, Http, HttpOptions, NotSent, Reply, refusal_of
 from connectors.mtom import octets_in, packed
-from connectors.outcomes import outcome, stopped, technical
+from connectors.outcomes import as_error, outcome, stopped, technical
 from connectors.queries import QueryCache
 from connectors.soap_answer import SoapAnswer, SoapQuery, envelope_of, read_fault, rows_of, to_xpath
 from connectors.values import ValuesMissing, fill
@@ -160,8 +160,7 @@ class Service:
         try:
             proxy = self._load()
         except StepStopped as stop:
-            found = stop.outcome
-            raise ConnectorError(getattr(found, "code", None), reason=getattr(found, "text", "")) from stop
+            raise as_error(stop) from stop
         known = sorted(proxy._operations)
         for call in calls:
             if call.operation not in known:

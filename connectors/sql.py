@@ -12,8 +12,8 @@ from sqlalchemy import exc
 
 from connectors.base import Capabilities, LookUpFailed, Options, QueryAnswer
 from connectors.clock import now
-from connectors.dialects import Dialect, Meaning, dialect_of, meaning_of
-from connectors.outcomes import outcome, said, stopped, technical
+from connectors.dialects import UNPROVEN, Dialect, Meaning, dialect_of, meaning_of
+from connectors.outcomes import as_error, outcome, said, stopped, technical
 from connectors.queries import QueryCache
 from connectors.sql_columns import fitted
 from connectors.sql_options import FilesTable, Procedure, SqlOptions
@@ -27,10 +27,12 @@ class SqlConnector:
     """Insert each case into a staging table, or call a procedure, in one transaction."""
 
     options_model: ClassVar[type[Options]] = SqlOptions
+    unproven: tuple[str, ...] = UNPROVEN  # of an instance: its own database, if that is one
 
     def __init__(self, options: SqlOptions) -> None:
         self.options = options
         self.dialect = dialect_of(options.backend)
+        self.unproven = () if self.dialect.proven else (self.dialect.name,)
         self._engine = _new_engine(options, self.dialect)
         self._answers = QueryCache(options.query_cache_s)
         self._tables: dict[str, sa.Table] = {}
@@ -54,10 +56,9 @@ class SqlConnector:
                 if self.options.files:
                     self._table(connection, self.options.files.table)
         except StepStopped as stop:
-            found = stop.outcome
-            raise ConnectorError(getattr(found, "code", None), reason=getattr(found, "text", "")) from stop
+            raise as_error(stop) from stop
         except exc.SQLAlchemyError as error:
-            raise ConnectorError("sql.unreachable", reason=technical(_orig(error))) from error
+            raise ConnectorError("sql.unreachable", text=technical(_orig(error))) from error
 
     def find(self, key: str) -> str | None:
         """The reference of the row with this key, the key itself where there is no reference yet; None without row.

@@ -67,7 +67,7 @@ class SqlOptions(Options):
             raise ValueError("exactly one of table and procedure is needed")
         backend = self.backend
         if backend not in DIALECTS:
-            raise ValueError(f"url: unknown database {backend}; known: {', '.join(sorted(DIALECTS))}")
+            raise ValueError(f"url: unknown database {backend or '–'}; known: {', '.join(sorted(DIALECTS))}")
         return self
 
     @property

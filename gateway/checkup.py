@@ -193,6 +193,8 @@ class _Look:
             options = registry.read_options(kind, made.kind, given)
             connector = registry.construct(kind, options, answer_trust)
             built.append(options)
+            for name in getattr(connector, "unproven", ()):
+                self.warnings.append(self._problem(where, "checkup.unproven", system=name))
             if self.live:
                 connector.check()
 

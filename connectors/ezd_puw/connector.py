@@ -21,9 +21,10 @@ from connectors.base import Capabilities, LookUpFailed, Options, QueryAnswer
 from connectors.chain import Chain, LookUp, Reading, Rule, Step
 from connectors.clock import now
 from connectors.ezd_puw.options import EzdPuwOptions, OpenCase, Token
+from connectors.outcomes import as_error
 from connectors.queries import QueryCache
 from connectors.soap import Service, SoapOptions
-from schemas.delivery import CaseRecord, Outcome, Repeat, Steps
+from schemas.delivery import CaseRecord, Outcome, Repeat, Steps, StepStopped
 
 _OK = (Rule(path="ResultStatus", equals="1"),)
 _LETTER_NUMBERS = {"number": "ZnakWplywu", "folder": "IdKoszulki"}
@@ -46,7 +47,10 @@ class EzdPuwConnector:
     def check(self) -> None:
         """The contract has our operations, and the office answers a question about a letter that does not exist."""
         self.service.check([call for step in self.chain.steps for call in (step, step.find) if call])
-        self.find("brama-check")
+        try:
+            self.find("brama-check")
+        except LookUpFailed as error:
+            raise as_error(error.__cause__) if isinstance(error.__cause__, StepStopped) else error from error
 
     def find(self, key: str) -> str | None:
         """The letter's registry number (RPW), when everything is there; see Chain.find."""

@@ -18,12 +18,11 @@ from connectors.ezd_rp.options import API, ApiKey, EzdRpOptions
 from connectors.http import Http
 from connectors.json_service import OK, JsonService, JsonServiceOptions
 from connectors.oauth import Tokens
-from connectors.outcomes import outcome
+from connectors.outcomes import as_error, outcome
 from connectors.rest import RestStep
 from connectors.soap import calls_of
 from connectors.values import ValuesMissing, fill, scope_of
 from schemas.delivery import CaseRecord, Outcome, Repeat, Steps, StepStopped
-from schemas.errors import ConnectorError
 from schemas.rules import FieldRule, violations
 
 _LONGEST_TITLE = 500
@@ -61,7 +60,7 @@ class EzdRpConnector:
         try:
             self.service(search, {})
         except StepStopped as stop:
-            raise ConnectorError(getattr(stop.outcome, "code", None), text=getattr(stop.outcome, "text", "")) from stop
+            raise as_error(stop) from stop
 
     def find(self, key: str) -> str | None:
         """The registry number and year, when everything is there. Raises: LookUpFailed."""

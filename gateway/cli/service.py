@@ -14,6 +14,7 @@ from rich.text import Text
 
 from gateway.cli.documents import AsJson
 from gateway.cli.output import Exit, language, leave, out, say, show_json
+from schemas.texts import all_texts
 
 Folder = Annotated[
     Path,
@@ -112,8 +113,20 @@ def connector_list(json_: AsJson = False) -> None:
     table = Table(say("Łącze", "Connector"), say("Co robi", "What it does"), say("Opcje", "Options"), box=None)
     for item in described:
         options = ", ".join(item.get("options", {}).get("properties", {}))
-        table.add_row(Text(item["name"], "cyan"), item.get("summary", item.get("broken", "")), Text(options, "dim"))
+        table.add_row(Text(item["name"], "cyan"), _about(item), Text(options, "dim"))
     out.print(table)
+
+
+def _about(item: dict[str, Any]) -> Text:
+    """What a connector is for, in the language of this run; of one from outside its own words."""
+    if "broken" in item:
+        return Text(item["broken"], "red")
+    ours = all_texts().get(f"connector_about.{item['name']}")
+    about = Text(ours[language()] if ours else item["summary"])
+    if item["unproven"]:
+        untested = say("bez testów na prawdziwym serwerze", "untested against a real server")
+        about.append(f" ({untested}: {', '.join(item['unproven'])})", "yellow")
+    return about
 
 
 @connector.command("new")
@@ -149,8 +162,12 @@ def _show_checkup(result: Any) -> None:
         for warning in result.warnings:
             out.print(f"  {warning.where}: {warning.text} [{warning.code}]", markup=False)
     if not result.problems:
-        counts = f"{len(result.tenants)} / {len(result.connectors)}"
-        out.print(Text(say("Konfiguracja jest poprawna", "The configuration is correct") + f" ({counts}).", "green"))
+        tenants, connectors = len(result.tenants), len(result.connectors)
+        fine = say(
+            f"Konfiguracja jest poprawna (gminy: {tenants}, łącza: {connectors}).",
+            f"The configuration is correct (gminas: {tenants}, connectors: {connectors}).",
+        )
+        out.print(Text(fine, "green"))
         return
     out.print(Text(say("Znaleziono problemy:", "Problems found:"), "red"))
     for problem in result.problems:

@@ -150,8 +150,8 @@ def test_check_tells_of_wrong_credentials(office: Office) -> None:
     with pytest.raises(ConnectorError) as refused:
         connector_for(office, password="inne").check()
 
-    assert refused.value.code == "connector.look_up_failed"
-    assert "http.not_admitted" in refused.value.facts["reason"]
+    assert refused.value.code == "http.not_admitted"
+    assert refused.value.facts["text"] == "HTTP 401"
 
 
 def test_header_authentication_is_admitted(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from schemas.texts import text
 ROOT = Path(__file__).parents[2]
 TEXTS = tomllib.loads((ROOT / "schemas/texts/connector.toml").read_text("utf-8"))
 TESTS = "".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py") if path != Path(__file__))
-OURS = ("connector.", "rule.")
+OURS = ("connector.", "rule.", "connector_about.")
 
 
 @pytest.mark.parametrize("code", sorted(outcomes.MEANING))

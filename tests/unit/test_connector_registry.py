@@ -30,8 +30,8 @@ def test_every_wrong_option_is_told_at_once() -> None:
 
     assert refused.value.code == "connector.options_wrong"
     problems = refused.value.facts["problems"]
-    assert "rooot: unknown key, did you mean root?" in problems
-    assert "root: missing" in problems
+    assert "rooot: nieznany klucz / unknown key — czy chodziło o „root”? / did you mean root?" in problems
+    assert "root: brak / missing" in problems
     assert "timeout_s:" in problems
 
 
@@ -62,6 +62,8 @@ def test_an_installed_connector_joins_the_table() -> None:
 
 def test_describe_shows_options_and_capabilities_of_every_connector() -> None:
     described = {item["name"]: item for item in registry.describe()}
+    assert described["sql"]["unproven"] == ["Oracle", "SQL Server"]
+    assert [name for name, item in described.items() if item["unproven"]] == ["sql"]
 
     assert set(described) >= set(registry.BUILT_IN)
     assert described["folder"]["capabilities"]["repeat"] == "safe"

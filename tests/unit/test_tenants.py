@@ -334,3 +334,13 @@ def test_a_mistake_in_a_gminas_own_mapping_or_schema_is_found_before_a_document_
         "utf-8",
     )
     assert codes(copy) == [("forms: A 1", "form.schema_unreadable"), ("mappings: a.toml", "mapping.transform_unknown")]
+
+
+def test_a_database_that_no_test_has_met_is_a_warning(copy: Path) -> None:
+    file = copy / "tenants" / "2003011.toml"
+    content = file.read_text("utf-8")
+    file.write_text(
+        content.replace('url = "env:BRAMA_2003011_PODATKI_URL"', 'url = "mssql+pymssql://u:p@db/urzad"'), "utf-8"
+    )
+    found = checkup.check(copy)
+    assert ("2003011/podatki", "checkup.unproven") in [(one.where, one.code) for one in found.warnings]
