@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -41,7 +42,7 @@ class PollRow:
 def went_well(connection: Connection, mailbox: str, *, took: bool) -> None:
     """A look at the box that ended as it should, with a document or without."""
     seen = {"polled_at": func.now(), "failures": 0, "failing_since": None, "last_code": None, "last_text": None}
-    _save(connection, mailbox, seen | ({"taken_at": func.now()} if took else {}))
+    _save(connection, mailbox, {**seen, **({"taken_at": func.now()} if took else {})}, {})
 
 
 def went_wrong(connection: Connection, mailbox: str, code: str, text: str) -> None:
@@ -58,6 +59,7 @@ def rows(connection: Connection) -> dict[str, PollRow]:
     return {row["mailbox"]: PollRow(**row) for row in found}
 
 
-def _save(connection: Connection, mailbox: str, new: dict[str, object], known: dict[str, object] | None = None) -> None:
+def _save(connection: Connection, mailbox: str, new: Mapping[str, object], known: Mapping[str, object]) -> None:
+    """`known`: what is written otherwise where there is a row already."""
     statement = pg_insert(mailbox_poll).values(mailbox=mailbox, **new)
-    connection.execute(statement.on_conflict_do_update(index_elements=["mailbox"], set_=new | (known or {})))
+    connection.execute(statement.on_conflict_do_update(index_elements=["mailbox"], set_={**new, **known}))
