@@ -142,9 +142,9 @@ class Http:
         exchange = _Exchange()
         try:
             with exchange.deadline(limit):
-                response = session.request(timeout=limit, allow_redirects=False, stream=True, **request)
                 body = bytearray()
-                self._read(response, into or body.extend)
+                with session.request(timeout=limit, allow_redirects=False, stream=True, **request) as response:
+                    self._read(response, into or body.extend)  # cut off amid it, the connection is closed at once
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             raise exchange.failure(error) from error
         if exchange.cut_off:  # a cut connection can look like the end of an answer without a length

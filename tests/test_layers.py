@@ -117,7 +117,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "wiring": _STEPS | {"transport", "web", "wiring"},
     "flow": _STEPS,
     "engine": _STEPS | {"flow", "engine"},
-    "operations": _STEPS | {"flow", "engine", "operations"},
+    "operations": _STEPS | {"flow", "engine", "operations", "transport"},  # packages that a person brings in by hand
     "web": frozenset({"schemas", "base", "transport"}),
     "entry": frozenset(ROLES.values()),
 }

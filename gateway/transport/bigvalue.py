@@ -89,6 +89,8 @@ def read(path: Path, content_type: str) -> BigAnswer:
         kind = Message()
         kind["Content-Type"] = content_type
         parts = dict(_parts(file, path, str(kind.get_param("boundary") or ""), size))
+        if not parts:
+            raise EnvelopeUnreadable("intake.part_missing", part="multipart/related")
         root = parts.get(_cid(kind.get_param("start")), next(iter(parts.values())))
         return _taken_apart(file, root, parts)
 

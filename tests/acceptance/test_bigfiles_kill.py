@@ -1,4 +1,4 @@
-"""SIGKILL around every step of fetching a big file, in a real worker process: lost is only what was amid its transfer."""
+"""SIGKILL around every step of fetching a big file, in a real worker: lost is only what was amid its transfer."""
 
 from __future__ import annotations
 
