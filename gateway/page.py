@@ -19,9 +19,9 @@ _STYLE = (
     "dt{font-weight:600}dd{margin:0;white-space:pre-wrap;overflow-wrap:anywhere}"
     ".scroll{overflow-x:auto}table{border-collapse:collapse;margin:.5rem 0 1.5rem}"
     "caption{text-align:left;font-weight:600;padding:.25rem 0}"
-    "th,td{border-bottom:1px solid #767676;padding:.25rem .75rem .25rem 0;text-align:left;vertical-align:top;"
-    "overflow-wrap:anywhere}"
-    "thead th{border-bottom-width:2px}.number{text-align:right;white-space:nowrap}"
+    "th,td{border-bottom:1px solid #767676;padding:.25rem .75rem .25rem 0;text-align:left;vertical-align:top}"
+    "td{overflow-wrap:anywhere}tbody th{min-width:12rem;font-weight:normal}"
+    "thead th{border-bottom-width:2px}.number{text-align:right}td.number{white-space:nowrap}"
     ".mark{border:2px solid #7a4b00;padding:.5rem 1rem}"
 )
 

@@ -34,6 +34,8 @@ _FIGURES = "declared."
 _ATTACHMENTS = "attachments"
 _MARK = "Wzór odtworzony przez projekt Brama; nie jest to urzędowy schemat tego formularza."
 _RAW = "Brama nie ma odwzorowania tego dokumentu. Pokazano wszystkie jego pola w kolejności dokumentu, pod ich nazwami."
+_CAPTIONS = {"declared.instalments": "Raty", "objects": "Przedmioty"}
+_NUMBERS = (TRANSFORMS["decimal"], TRANSFORMS["integer"])
 _COLUMNS, _CELL = 6, 60  # a list with more columns, or longer texts, is no table that anybody could read
 _LONGEST = 2000  # characters of one value of a document shown as it stands; attachments are longer
 
@@ -120,7 +122,7 @@ def _sections(case: Case, table: Table | None) -> list[Section]:
             section.rows.append((row.label, told))
     for target in dict.fromkeys(each.target for each in table.eaches):
         section = figures if target.startswith(_FIGURES) else files if target == _ATTACHMENTS else lists
-        _add_list(section, list(_entries(shown, case.sources, target, table)))
+        _add_list(section, list(_entries(shown, case.sources, target, table)), _CAPTIONS.get(target, "Pozycje"))
     return [body, party, lists, figures, files, sender, envelope]
 
 
@@ -133,7 +135,7 @@ def _entries(shown: dict[str, Any], sources: dict[str, str], target: str, table:
         if each is None:
             continue
         rows = [
-            (row.label, told, row.read is TRANSFORMS["decimal"])
+            (row.label, told, row.read in _NUMBERS)
             for row in each.rows
             if row.label and (value := look_up(entry, row.target)) is not None and (told := _shown(value, row)).strip()
         ]
@@ -145,10 +147,10 @@ def _entries(shown: dict[str, Any], sources: dict[str, str], target: str, table:
 _FILE = (("size", "Rozmiar (bajty)"), ("sha256", "Skrót SHA-256"))
 
 
-def _add_list(section: Section, entries: list[_Entry]) -> None:
-    """As a table where it is one, else one part for each entry."""
+def _add_list(section: Section, entries: list[_Entry], caption: str) -> None:
+    """As a table where it is one, else one part for each entry. `caption`: of a table of different things."""
     titles = [title for title, _ in entries]
-    grid = _grid(entries)
+    grid = _grid(entries, caption)
     if grid is not None:
         section.grids.append(grid)
         return
@@ -161,7 +163,7 @@ def _add_list(section: Section, entries: list[_Entry]) -> None:
         section.parts.append(Section(named, [(label, value) for label, value, _ in rows]))
 
 
-def _grid(entries: list[_Entry]) -> Grid | None:
+def _grid(entries: list[_Entry], caption: str) -> Grid | None:
     """The entries as rows of one table, or None where that could not be read."""
     heads = dict.fromkeys(label for _, rows in entries for label, _, _ in rows)
     longest = max((len(value) for _, rows in entries for _, value, _ in rows), default=0)
@@ -173,7 +175,7 @@ def _grid(entries: list[_Entry]) -> Grid | None:
     values = [{label: value for label, value, _ in rows} for _, rows in entries]
     numbers = {label for _, rows in entries for label, _, number in rows if number}
     return Grid(
-        caption=titles[0] if same else "Pozycje",
+        caption=titles[0] if same else caption,
         head=("Lp." if same else "Pozycja", *heads),
         rows=tuple(
             (first, *(row.get(label, "—") for label in heads)) for first, row in zip(firsts, values, strict=True)
