@@ -11,6 +11,7 @@ from uuid import UUID
 
 import structlog
 
+from gateway.outbox.window import lately
 from gateway.receipts.read import read_receipt
 from gateway.store import events, receipts_wanted, submissions
 from gateway.store.receipts_wanted import Wanted
@@ -37,7 +38,7 @@ def sweep(tools: Tools) -> int:
     if tools.mail is None or tools.mail.receipts is None or not (channels and settings.obtain.sources):
         return 0
     with tools.store.begin() as transaction:
-        new = receipts_wanted.note_new(transaction, channels, settings.obtain.first_after_s)
+        new = receipts_wanted.note_new(transaction, channels, lately(tools.clock.now()), settings.obtain.first_after_s)
     with tools.store.begin() as transaction:
         return new + len(receipts_wanted.wake_due(transaction))
 

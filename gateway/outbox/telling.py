@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy import Connection
 
 from gateway.config import TenantConfig
+from gateway.outbox.window import lately
 from gateway.receipts.digests import canonical_sha256
 from gateway.store import events, outbox, submissions, telling
 from gateway.tools import Tools
@@ -34,7 +35,7 @@ def sweep(tools: Tools, reject: Reject) -> int:
     if tools.mail is None or not channels:
         return 0
     with tools.store.begin() as transaction:
-        found = telling.untold(transaction, channels, list(tools.config.tenants))
+        found = telling.untold(transaction, channels, list(tools.config.tenants), lately(tools.clock.now()))
     for submission_id, rejected in found:
         with tools.store.begin() as transaction:
             (reject if rejected else _send_receipt)(transaction, submission_id, tools)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Text, delete, exists, func, literal, select, update
@@ -18,7 +18,6 @@ from gateway.store import mail_tables as t
 from gateway.store.tables import receipt, submission
 
 W, S = t.receipt_wanted.c, submission.c
-_LATELY_DAYS = 7  # what was decided longer ago is wanted already, or was given up
 _KINDS = ("accepted", "quarantined")
 
 
@@ -30,12 +29,14 @@ class Wanted:
     tries: int
 
 
-def note_new(connection: Connection, channels: Collection[str], first_after_s: float, limit: int = 500) -> int:
-    """Want the receipts of what came lately through these channels and has none."""
+def note_new(
+    connection: Connection, channels: Collection[str], within: timedelta, first_after_s: float, limit: int = 500
+) -> int:
+    """Want the receipts of what came within this time through these channels and has none."""
     query = (
         select(S.id, S.tenant, _in(first_after_s))
         .where(
-            S.received_at > func.now() - func.make_interval(0, 0, 0, _LATELY_DAYS),
+            S.received_at > func.now() - within,
             S.channel.in_(channels),
             S.decision.in_(_KINDS),
             S.tenant.is_not(None),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -11,7 +12,7 @@ DOCUMENT_ID = "BRAMA-RECEIPT-"  # and the submission's id: the message that carr
 
 _UNTOLD = text("""
 SELECT s.id, s.decision = 'rejected' AS rejected FROM submission s
- WHERE s.received_at > now() - make_interval(days => 7) AND s.channel = ANY(:channels)
+ WHERE s.received_at > now() - cast(:within AS interval) AND s.channel = ANY(:channels)
    AND s.decision IN ('accepted', 'quarantined', 'rejected')
    AND s.tenant = ANY(:tenants) AND s.reply_mailbox IS NOT NULL AND NOT s.is_test
    AND CASE WHEN s.decision = 'rejected'
@@ -23,8 +24,14 @@ SELECT s.id, s.decision = 'rejected' AS rejected FROM submission s
 
 
 def untold(
-    connection: Connection, channels: Sequence[str], tenants: Sequence[str], limit: int = 100
+    connection: Connection, channels: Sequence[str], tenants: Sequence[str], within: timedelta, limit: int = 100
 ) -> list[tuple[UUID, bool]]:
-    """Submissions of these channels to these gminas, oldest first, and whether they were rejected."""
-    asked = {"channels": list(channels), "tenants": list(tenants), "document_id": DOCUMENT_ID, "limit": limit}
+    """What came within this time through these channels to these gminas, oldest first, and whether it was rejected."""
+    asked = {
+        "within": within,
+        "channels": list(channels),
+        "tenants": list(tenants),
+        "document_id": DOCUMENT_ID,
+        "limit": limit,
+    }
     return [(row.id, row.rejected) for row in connection.execute(_UNTOLD, asked)]
