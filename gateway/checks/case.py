@@ -162,6 +162,7 @@ CHECKS: tuple[CaseCheck, ...] = (
     taxes.rate_caps,
     taxes.shares,
     taxes.account,
+    taxes.land_registers,
     taxes.birth_date,
     taxes.dates,
     taxes.excise,

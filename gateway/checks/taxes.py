@@ -16,7 +16,7 @@ from gateway.checks.rates import excise_rules, highest_rate
 from gateway.checks.say import finding
 from schemas.case import Case
 from schemas.finding import Finding, Severity
-from schemas.ids import is_pesel
+from schemas.ids import is_land_register, is_pesel
 
 _COMPLETED = "completed_on"
 
@@ -51,6 +51,16 @@ def account(case: Case) -> Iterator[Finding]:
     number = case.payout_account
     if number is not None and not iban.is_valid(number if number.startswith("PL") else f"PL{number}"):
         yield finding("check.nrb", Severity.ERROR, case.sources.get("payout_account"))
+
+
+def land_registers(case: Case) -> Iterator[Finding]:
+    """Check digits of land and mortgage register numbers; what has another shape is an old number or free text."""
+    seen = set()
+    for index, item in enumerate(case.objects):
+        number = item.kw.number if item.kw else None
+        if number is not None and number not in seen and is_land_register(number) is False:
+            yield finding("check.land_register", Severity.WARNING, case.sources.get(f"objects[{index}].kw.number"))
+        seen.add(number)
 
 
 def birth_date(case: Case) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from gateway.checks.money import row_amount, total_of
 from gateway.checks.rates import highest_rate
 from gateway.formdata.sample import Figures
 from schemas import fictitious
+from schemas.ids import is_land_register
 
 _COMPLETED = "completed_on"
 Breaker = Callable[[Figures], bool]  # False: this form has nothing to break so
@@ -78,6 +79,14 @@ def _account(figures: Figures) -> bool:
     return bool(number) and _set("payout_account", fictitious.wrong_check_digit(number))(figures)
 
 
+def _land_register(figures: Figures) -> bool:
+    for target in figures.reading.sources:
+        number = figures.get(target.replace("[", ".").replace("]", "")) if target.endswith(".kw.number") else None
+        if number is not None and is_land_register(number):
+            return _set(target, fictitious.wrong_check_digit(number))(figures)
+    return False
+
+
 def _total_alone(figures: Figures) -> bool:
     """The total one złoty off; the first instalment and vehicle go with it, so that only the rows disagree."""
     if not figures.get("declared.rows") or not _plus("declared.total", "1")(figures):
@@ -143,6 +152,7 @@ _BREAKERS: dict[str, Breaker] = {
     "check.annexes": _annexes,
     "check.share_sum": _set("co_owners[0].share", "9/8"),
     "check.nrb": _account,
+    "check.land_register": _land_register,
     "check.period": _dates,
     "check.excise_litres": _plus("excise.litres", "1"),
     "check.excise_invoices": _plus("excise.invoice_count", "1"),

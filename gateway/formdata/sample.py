@@ -14,6 +14,7 @@ from stdnum.pl import pesel
 from gateway.checks.money import row_amount, to_zloty
 from gateway.checks.rates import highest_rate
 from gateway.formdata.model import ElementModel, Particle
+from gateway.formdata.plausible import make_plausible
 from gateway.formdata.values import Values
 from gateway.mapping.reader import Reading, read
 from gateway.mapping.record import look_up
@@ -59,7 +60,7 @@ def sample(
 
 def settle(root: etree._Element, table: Table) -> None:
     """Make the figures agree: rows with objects, amounts with rates, the total, instalments, annex counts."""
-    for step in (_kinds, _births, _wrapped_names, _rates, _bases, _amounts, _total, _parts):
+    for step in (make_plausible, _kinds, _births, _wrapped_names, _rates, _bases, _amounts, _total, _parts):
         step(Figures(root, table))
 
 

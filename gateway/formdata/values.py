@@ -13,6 +13,7 @@ from gateway.formdata.patterns import PatternUnknown, matching
 from gateway.formdata.simple import SimpleType
 from schemas import fictitious
 from schemas.errors import FormError
+from schemas.ids import land_register_digit
 
 FILE = base64.b64encode(b"%PDF-1.4\n% a fictitious attachment, not a real document\n%%EOF\n").decode("ascii")
 _WORDS = ("Treść próbna", "Przykładowy opis – źdźbło", "Zapis próbny", "Wartość przykładowa")
@@ -41,7 +42,8 @@ class Values:
         if name in self.known:
             return self.known[name]
         if parent == "KsiegaWieczysta" and name == "Numer":
-            return f"BI1B/{self.chance.randrange(10**7, 10**8)}/5"
+            number = str(self.chance.randrange(10**7, 10**8))
+            return f"BI1B/{number}/{land_register_digit('BI1B', number)}"
         maker = _NAMED.get(name)
         return maker(self.chance) if maker else None
 

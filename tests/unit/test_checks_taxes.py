@@ -59,6 +59,7 @@ def put(path: str, value: object) -> Callable[[dict], None]:
         ("IN-1", put("co_owners.0.share", "pół"), "check.share"),
         ("IN-1", put("co_owners.0.share", "1/0"), "check.share"),
         ("NADPLATA", put("payout_account", fictitious.wrong_check_digit(fictitious.nrb(1))), "check.nrb"),
+        ("IN-1", put("objects.0.kw", {"number": "KA1S/00012345/7"}), "check.land_register"),
         ("PAS-DROGOWY", put("period.to_date", "2020-01-01"), "check.period"),
         ("ZAS-INNE", put("application.to_date", "2020-01-01"), "check.period"),
         ("IN-1", lambda raw: raw["taxpayer"].update(pesel="44051401359", birth_date="1944-05-15"), "check.birth_date"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from schemas.errors import IdentifierInvalid
-from schemas.ids import FormId, Mailbox, Teryt, is_nip, is_pesel, is_regon, sha256
+from schemas.ids import FormId, Mailbox, Teryt, is_land_register, is_nip, is_pesel, is_regon, sha256
 
 
 def test_a_teryt_is_seven_digits_of_text_and_keeps_its_leading_zeros():
@@ -47,3 +47,15 @@ def test_check_digits_tell_right_from_wrong(check, good, bad):
 
 def test_digests_are_hex_of_the_octets():
     assert sha256(b"") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+@pytest.mark.parametrize("number", ["KA1S/00012345/6", "LU1B/00012345/8", "WA4M/00123456/4", "gd1w / 00090409 / 1"])
+def test_a_land_register_number_has_a_check_digit(number):
+    wrong = number[:-1] + str((int(number[-1]) + 1) % 10)
+    assert is_land_register(number) is True
+    assert is_land_register(wrong) is False
+
+
+@pytest.mark.parametrize("text", ["", "KW 12345", "xxx", "QA1S/00012345/6", "KA1S/12345/6", "KA1S/00012345/66"])
+def test_an_old_register_number_or_any_other_text_is_not_judged(text):
+    assert is_land_register(text) is None
