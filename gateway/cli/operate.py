@@ -32,7 +32,7 @@ from gateway.cli.chosen import (
 from gateway.cli.documents import AsJson
 from gateway.cli.output import Exit, err, language, leave, out, read_moment, say, show_json
 from gateway.cli.service import Folder
-from gateway.cli.shown import show_delivery, show_submission, told
+from gateway.cli.shown import show_delivery, show_submission, show_versions, told
 from schemas.effectiveness import Effect
 from schemas.texts import text
 
@@ -220,6 +220,27 @@ def deliveries_settle(
         told(operations.settle(store, one, verdict, actor=actor, reason=reason, reference=reference), json_)
 
 
+@deliveries.command("look-up")
+def deliveries_look_up(config: Folder, delivery: Id, reason: Reason, actor: Actor, json_: AsJson = False) -> None:
+    """Zapytaj urząd, czy ma przekazaną sprawę; jeśli nie, przekaż ją ponownie."""
+    from gateway import config as settings
+    from gateway import log, operations
+    from gateway.app import open_tools
+
+    log.configure(os.environ.get("BRAMA_LOG_LEVEL", "ERROR"))
+    with open_tools(settings.load(config)) as tools:
+        one = delivery_id(tools.store, delivery)
+        reference = operations.look_up(tools, one, actor=actor, reason=reason)
+    if json_:
+        show_json({"id": str(one), "found": reference is not None, "reference": reference})
+    elif reference is not None:
+        out.print(say(f"Urząd ma tę sprawę: {reference}", f"The office has the case: {reference}"))
+    else:
+        out.print(
+            say("Urząd jej nie ma; zostanie przekazana ponownie.", "The office has it not; it will be sent again.")
+        )
+
+
 @deliveries.command("set-aside")
 def deliveries_set_aside(config: Folder, delivery: Id, reason: Reason, actor: Actor, json_: AsJson = False) -> None:
     """Odłóż przekazanie na bok; nikt go już nie przekaże, a następne mogą iść dalej."""
@@ -250,7 +271,10 @@ def submissions_edit(
         read[path] = value or None
     with opened_store(config) as store:
         one = submission_id(store, submission)
-        _told_replay(operations.edit(store, one, read, actor=actor, reason=reason, resend=resend), json_)
+        done = operations.edit(store, one, read, actor=actor, reason=reason, resend=resend)
+        if not json_:
+            show_versions(operations.submission(store, one).cases[-1:])
+        _told_replay(done, json_)
 
 
 @submissions.command("map-again")

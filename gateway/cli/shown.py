@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.text import Text
@@ -35,6 +36,7 @@ def show_submission(view: Any) -> None:
         out.print(f"  [{finding['code']}] {message} ({say('wiersz', 'line')} {finding['line']})", markup=False)
     for file in view.files:
         show_file(file)
+    show_versions(view.cases)
     for item in view.deliveries:
         show_delivery(item)
     show_mail(view)
@@ -45,6 +47,21 @@ def show_submission(view: Any) -> None:
         out.print(f"  {shown(event.at)}  {event.word}  {event.actor or ''}  {facts}", markup=False)
     if view.chain_broken_at is not None:
         out.print(Text(say("UWAGA: łańcuch zdarzeń jest przerwany!", "WARNING: the event chain is broken!"), "red"))
+
+
+def show_versions(versions: Sequence[Mapping[str, Any]]) -> None:
+    """What people changed in the case: who, why, each value before and after. The first version is the gateway's."""
+    for version in versions:
+        if version["actor"] is None:
+            continue
+        head = say(f"Sprawa, wersja {version['version']}", f"Case, version {version['version']}")
+        out.print(Text(f"  {head} — {version['actor']}: {version['reason']}", "cyan"))
+        for path, (before, after) in sorted((version["changes"] or {}).items()):
+            out.print(f"    {path}: {_value(before)} → {_value(after)}", markup=False)
+
+
+def _value(value: Any) -> str:
+    return "—" if value is None else str(value)
 
 
 def show_delivery(view: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -352,6 +353,33 @@ def test_an_operator_corrects_a_value_and_the_case_goes_again(brama, folder, gat
     assert shown["cases"][-1]["changes"]["taxpayer.surname"][1] == "Poprawna"
     assert [one["state"] for one in shown["deliveries"]] == ["delivered"]
     brama("submissions", "edit", refused.id, "--config", folder, "--reason", "x", "--set", "bez-wartosci", expect=USAGE)
+
+
+def test_a_correction_is_shown_with_what_was_there_before(brama, folder, refused):
+    said = brama("submissions", "edit", refused.id, "--config", folder, "--reason", "literówka", "--actor", "Anna",
+                 "--set", "taxpayer.surname=Poprawna")  # fmt: skip
+    shown = brama("submissions", "show", refused.id, "--config", folder)
+
+    for screen in (said, shown):
+        assert "Sprawa, wersja 2 — Anna: literówka" in screen
+        assert re.search(r"taxpayer\.surname: \S+ → Poprawna", screen)
+    assert "Ponowiono: 1 z 1" in said
+    assert "wersja 1" not in shown  # the gateway's own reading is nobody's change
+
+
+def test_an_office_that_lost_a_delivered_case_gets_it_again(brama, folder, gateway, refused):
+    (one,) = brama.json("deliveries", "list", "--config", folder)["items"]
+    early = brama.json("deliveries", "look-up", one["id"], "--config", folder, "--reason", "x", expect=NO)
+    assert early["error"]["code"] == "operation.not_delivered"
+    brama.json("replay", one["id"], "--config", folder, "--reason", "x", "--yes")
+    gateway.work_until_quiet()
+
+    asked = brama.json("deliveries", "look-up", one["id"], "--config", folder, "--reason", "po awarii dysku")
+
+    assert asked == {"id": one["id"], "found": False, "reference": None}  # what the command builds has an empty memory
+    assert gateway.states(refused) == ["due"]
+    gateway.work_until_quiet()
+    assert gateway.states(refused) == ["delivered"]
 
 
 def test_an_operator_has_a_case_read_anew(brama, folder, gateway, refused):
