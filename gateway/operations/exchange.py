@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 
 from gateway.attachments import AttachmentContent, attachments_of
 from gateway.config import Config
-from gateway.store import deliveries, events, publishing, rulings, submissions
+from gateway.store import deliveries, events, files, publishing, rulings, submissions
 from gateway.store import tables as t
 from gateway.store.database import Store
 from schemas.api import (
@@ -33,6 +33,7 @@ from schemas.api import (
 from schemas.delivery import DeliveryState
 from schemas.effectiveness import Effectiveness
 from schemas.errors import ApiRefused
+from schemas.files import FileState, LinkedFile
 from schemas.ids import sha256
 from schemas.submission import Submission
 from schemas.xmldoc import parse
@@ -76,6 +77,7 @@ def case(store: Store, caller: Caller, case_id: UUID) -> CaseView:
         _, validation = submissions.verdicts_of(transaction, case_id)
         said = publishing.acknowledged(transaction, case_id)
         ruling = rulings.standing(transaction, case_id)
+        big = _big_files(transaction, case_id)
     here = f"{_ADDRESS}/{case_id}"
     return CaseView(
         id=case_id,
@@ -97,7 +99,9 @@ def case(store: Store, caller: Caller, case_id: UUID) -> CaseView:
         ),
         effectiveness=_effectiveness(ruling) if ruling is not None else None,
         findings=tuple(FindingItem.model_validate(one) for one in (validation or {}).get("findings", ())),
-        attachments=tuple(_attachment(one, here) for one in stored.get("attachments", ())),
+        attachments=tuple(
+            _attachment(one, here, big.get(one.get("uri") or "")) for one in stored.get("attachments", ())
+        ),
         acknowledgement=_acknowledgement(said) if said is not None else None,
         document_href=f"{here}/document",
         receipt_href=f"{here}/receipt" if receipts else None,
@@ -129,12 +133,21 @@ def receipt_file(transaction: Connection, submission_id: UUID) -> FileContent:
 
 
 def attachment(store: Store, caller: Caller, case_id: UUID, attachment_id: str) -> FileContent:
-    """One file out of the document, decoded. Raises ApiRefused `api.not_found`, also where there is only an address."""
+    """One file out of the document, decoded, or the big file it refers to once that is kept.
+
+    Raises: ApiRefused `api.not_found`, also while there is only an address.
+    """
     with store.begin() as transaction:
         _own(transaction, caller, case_id)
         _, stored = _newest(transaction, case_id)
         wanted = next((one for one in stored.get("attachments", ()) if one["id"] == attachment_id), None)
-        if wanted is None or not wanted.get("sha256"):
+        if wanted is None:
+            raise ApiRefused("api.not_found")
+        big = _big_files(transaction, case_id).get(wanted.get("uri") or "")
+        if big is not None and big.id is not None:
+            content = b"".join(files.pieces(transaction, big.id))
+            return FileContent(content, big.sha256 or "", _BYTES, wanted.get("file_name") or f"{attachment_id}.bin")
+        if not wanted.get("sha256"):
             raise ApiRefused("api.not_found")
         signed = submissions.signed_xml_of(transaction, case_id) or submissions.document_of(transaction, case_id)
     found = _with_digest(signed, wanted["sha256"], wrapped="wrapped_in" in stored.get("document", {}))
@@ -225,15 +238,23 @@ def _effectiveness(ruling: Effectiveness) -> EffectivenessItem:
     )
 
 
-def _attachment(stored: dict[str, Any], here: str) -> AttachmentItem:
+def _big_files(transaction: Connection, case_id: UUID) -> dict[str, LinkedFile]:
+    """Files kept beside the document, by the address it names them with."""
+    linked = files.of_submission(transaction, case_id)
+    return {one.address: one for one in linked if one.state is FileState.KEPT and not one.waived}
+
+
+def _attachment(stored: dict[str, Any], here: str, big: LinkedFile | None) -> AttachmentItem:
+    """`big`: the file it refers to, where that is kept."""
+    digest = big.sha256 if big else stored.get("sha256")
     return AttachmentItem(
         id=stored["id"],
         file_name=stored.get("file_name"),
         media_type=stored.get("mime"),
-        size_bytes=stored.get("size"),
-        sha256=stored.get("sha256"),
+        size_bytes=big.size_bytes if big else stored.get("size"),
+        sha256=digest,
         uri=stored.get("uri"),
-        href=f"{here}/attachments/{stored['id']}" if stored.get("sha256") else None,
+        href=f"{here}/attachments/{stored['id']}" if digest else None,
     )
 
 

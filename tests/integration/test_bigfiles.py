@@ -15,15 +15,17 @@ from sqlalchemy import text
 
 from gateway import flow, resources
 from gateway.bigfiles.spool import Spool
+from gateway.operations import exchange
 from gateway.simulate.offices.client import Office
 from gateway.store import answers
 from gateway.store.database import Store
-from schemas.errors import StoreUnavailable
+from schemas.api import Caller
+from schemas.errors import ApiRefused, StoreUnavailable
 from schemas.files import FileState
 from schemas.submission import Submission
 from schemas.xmldoc import parse
 from tests.bigfiles import CONTENT, a_letter, address_of, configured, content_of, fetching, linked, uploaded
-from tests.builders import MAILBOX, SECOND_MAILBOX, an_envelope
+from tests.builders import MAILBOX, SECOND_MAILBOX, TERYT, an_envelope
 from tests.gateways import Gateway, a_gateway
 
 Site = Callable[..., Gateway]
@@ -87,6 +89,22 @@ def test_a_big_file_is_fetched_once_kept_whole_and_handed_on(office, site, tmp_p
     assert gateway.states(submission) == ["delivered", "delivered"]
     assert [one.read_bytes() for one in shelf.rglob("*.pdf")] == [CONTENT]
     assert gateway.words(submission).index("file_kept") < gateway.words(submission).index("attempt_finished")
+
+
+def test_a_back_office_that_fetches_gets_the_file_once_it_is_kept(office, site):
+    gateway, file_id = site(), uploaded(office)
+    submission = gateway.receive(a_letter([address_of(file_id)]))
+    flow.process(submission.id, gateway.tools)
+    caller = Caller("TEST", TERYT, "próba", frozenset())
+    store = gateway.tools.store
+    (before,) = exchange.case(store, caller, submission.id).attachments
+    assert (before.href, before.sha256) == (None, None)
+    with pytest.raises(ApiRefused):
+        exchange.attachment(store, caller, submission.id, before.id)
+    gateway.work_until_quiet()
+    (after,) = exchange.case(store, caller, submission.id).attachments
+    assert after.size_bytes == len(CONTENT)
+    assert exchange.attachment(store, caller, submission.id, after.id).content == CONTENT
 
 
 def test_two_documents_that_refer_to_one_file_share_it(office, site):
