@@ -13,7 +13,7 @@ import pytest
 from connectors import registry
 
 ROOT = Path(__file__).parents[2]
-NAMES = sorted(set(registry.BUILT_IN) - {"fetch"})  # documented in docs/api.md
+NAMES = sorted(registry.BUILT_IN)
 
 
 def make_connectors() -> Any:
