@@ -16,7 +16,7 @@ from schemas.errors import FormError
 from schemas.ids import land_register_digit
 
 FILE = base64.b64encode(b"%PDF-1.4\n% a fictitious attachment, not a real document\n%%EOF\n").decode("ascii")
-_WORDS = ("Treść próbna", "Przykładowy opis – źdźbło", "Zapis próbny", "Wartość przykładowa")
+FILLERS = ("Treść próbna", "Przykładowy opis – źdźbło", "Zapis próbny", "Wartość przykładowa")
 _INTEGERS = frozenset(
     {"integer", "int", "long", "short", "byte", "nonNegativeInteger", "positiveInteger", "unsignedInt", "unsignedByte"}
 )
@@ -70,7 +70,7 @@ class Values:
     def _text(self, kind: SimpleType) -> str:
         most = int(kind.facets.get("maxLength", kind.facets.get("length", "200")))
         least = int(kind.facets.get("minLength", kind.facets.get("length", "0")))
-        return self.chance.choice(_WORDS)[:most].strip().ljust(least, "x")
+        return self.chance.choice(FILLERS)[:most].strip().ljust(least, "x")
 
 
 def _acceptable(value: str, kind: SimpleType) -> bool:
