@@ -181,7 +181,7 @@ def _checker(
     settings = config.gateway.attachments
     scanner = validate.Scanner(settings.scanner, settings.scanner_timeout_s) if settings.scanner else None
     rules = {tenant: attachment_rules(config, tenant) for tenant in (None, *config.tenants)}
-    receivers = {tenant: _receiver(config, tenant) for tenant in config.tenants}
+    receivers = {tenant: receiver_of(config, tenant) for tenant in config.tenants}
 
     def check(document: bytes, on: date, tenant: str | None) -> Validation:
         known = tenant if tenant in receivers else None
@@ -202,7 +202,7 @@ def attachment_rules(config: Config, tenant: str | None) -> validate.Rules:
     return validate.Rules(**given)
 
 
-def _receiver(config: Config, tenant: str) -> validate.Receiver:
+def receiver_of(config: Config, tenant: str) -> validate.Receiver:
     """A tenant as documents may address it; only names that the files state are compared."""
     own = config.tenants[tenant]
     others = (name for other in config.tenants.values() if other is not own for name in other.names)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
+from gateway.cli.chosen import Tenant
 from gateway.cli.output import Exit, language, leave, out, read_moment, say, show_json
 from schemas.ids import sha256
 from schemas.texts import text
@@ -24,6 +26,7 @@ ConfigFolder = Annotated[
     Path | None,
     typer.Option("--config", envvar="BRAMA_CONFIG", help="Folder konfiguracji (gateway.toml, tenants/)."),
 ]
+Day = Annotated[str | None, typer.Option("--at", help="Dzień otrzymania, ISO 8601, np. 2026-02-03.", metavar="DZIEŃ")]
 
 
 def verify(
@@ -65,9 +68,14 @@ def verify(
     leave(Exit.FINE if all(result.indication == "TOTAL-PASSED" for result in results) else Exit.NO)
 
 
-def validate(file: OneFile, json_: AsJson = False, config: ConfigFolder = None) -> None:
-    """Sprawdź dokument według wzoru jego formularza (XSD), rachunków i zasad dla załączników."""
-    result = findings_of(file.read_bytes(), config)
+def validate(
+    file: OneFile, json_: AsJson = False, tenant: Tenant = None, at: Day = None, config: ConfigFolder = None
+) -> None:
+    """Sprawdź dokument według wzoru jego formularza (XSD), rachunków i zasad dla załączników.
+
+    Z --tenant tak, jak u tej gminy: jej zasady dla załączników i czy pismo jest do niej. Z --at także terminy.
+    """
+    result = findings_of(file.read_bytes(), config, tenant, _day(at))
     if json_:
         show_json(result.to_json())
     else:
@@ -75,12 +83,18 @@ def validate(file: OneFile, json_: AsJson = False, config: ConfigFolder = None) 
     leave(Exit.FINE if result.valid else Exit.NO)
 
 
-def map_(file: OneFile, json_: AsJson = False, config: ConfigFolder = None) -> None:
-    """Pokaż sprawę, którą brama utworzyłaby z dokumentu."""
+def map_(
+    file: OneFile, json_: AsJson = False, tenant: Tenant = None, at: Day = None, config: ConfigFolder = None
+) -> None:
+    """Pokaż sprawę, którą brama utworzyłaby z dokumentu; z --tenant i --at jak u tej gminy tego dnia."""
     from gateway import mapper
+    from gateway.clock import WARSAW
 
-    document = file.read_bytes()
-    case = mapper.apply(document, load_mappings(config), mapper.MessageFacts())
+    _tenants(config, tenant)
+    day = _day(at)
+    received = datetime.combine(day, time(12), WARSAW).astimezone(UTC) if day else None
+    facts = mapper.MessageFacts(tenant=tenant, received_at=received)
+    case = mapper.apply(file.read_bytes(), load_mappings(config), facts)
     shown = case.to_json()
     if json_:
         show_json(shown)
@@ -154,13 +168,41 @@ def load_trust(trust: Path | None, config: Path | None) -> Any:
     return signatures.TrustPolicy()
 
 
-def findings_of(document: bytes, config: Path | None) -> Any:
-    """What the gateway's own rules say of a document; a gmina's rules and the virus scanner only the service asks."""
+def findings_of(document: bytes, config: Path | None, tenant: str | None = None, on: date | None = None) -> Any:
+    """What the gateway says of a document, with a gmina's own rules if one is named; the service also asks the scanner.
+
+    Args: on: the day of receipt; without it no deadline is judged.
+    """
     from gateway import app, validate
+
+    loaded = _tenants(config, tenant)
+    rules = validate.Rules() if loaded is None else app.attachment_rules(loaded, tenant)
+    receiver = app.receiver_of(loaded, tenant) if loaded is not None and tenant is not None else None
+    forms, mappings = load_forms(config), load_mappings(config)
+    return validate.check(document, forms, mappings, on, attachments=rules, receiver=receiver)
+
+
+def _tenants(config: Path | None, tenant: str | None) -> Any:
+    """The configuration, where one is given; a gmina must be in it. Raises BadParameter (exit code 2)."""
     from gateway import config as settings
 
-    rules = validate.Rules() if config is None else app.attachment_rules(settings.load(config), None)
-    return validate.check(document, load_forms(config), load_mappings(config), attachments=rules)
+    loaded = settings.load(config) if config is not None else None
+    if tenant is not None and (loaded is None or tenant not in loaded.tenants):
+        raise typer.BadParameter(
+            say("podaj gminę z konfiguracji (--config)", "give a gmina of the configuration (--config)"),
+            param_hint="--tenant",
+        )
+    return loaded
+
+
+def _day(given: str | None) -> date | None:
+    try:
+        return date.fromisoformat(given) if given is not None else None
+    except ValueError as error:
+        raise typer.BadParameter(
+            say("dzień musi być w ISO 8601, np. 2026-02-03", "give a day in ISO 8601, e.g. 2026-02-03"),
+            param_hint="--at",
+        ) from error
 
 
 def load_forms(config: Path | None) -> Any:

@@ -17,6 +17,7 @@ from connectors.rehearsal import Behaviour
 from gateway import operations, receipt
 from gateway.cli.commands import app
 from gateway.cli.output import run_safely
+from gateway.simulate import documents
 from gateway.store import tables as t
 from schemas.submission import Submission
 from tests import reference
@@ -121,6 +122,32 @@ def test_validate_names_code_line_path_and_a_polish_message(brama, tmp_path):
     assert "NIEPOPRAWNY" in brama("validate", wrong, expect=NO)
     assert brama.json("validate", written(tmp_path / "ok.xml", a_signed_document()))["valid"] is True
     assert brama.json("validate", written(tmp_path / "no.xml", b"nie xml"), expect=NO)["form"] is None
+
+
+def test_validate_for_a_gmina_follows_its_rules_and_the_day_of_receipt(brama, tmp_path):
+    write_config(tmp_path)
+    tenants = sorted((tmp_path / "tenants").glob("*.toml"))
+    teryt = tenants[0].stem
+    with tenants[0].open("a", encoding="utf-8") as file:
+        file.write("\n[attachments]\nsize_bytes = 2\n")
+    letter = written(tmp_path / "letter.xml", documents.general_letter(files=[documents.File("a.pdf", documents.PDF)]))
+    annual = written(tmp_path / "dn1.xml", documents.property_return())
+
+    def codes(*arguments: object, expect: int = FINE) -> list[str]:
+        found = brama.json("validate", *arguments, "--config", tmp_path, expect=expect)["findings"]
+        return [finding["code"] for finding in found]
+
+    assert codes(letter) == []
+    assert codes(letter, "--tenant", teryt, expect=NO) == ["attachment.size"]
+    assert codes(annual) == []
+    assert codes(annual, "--at", "2026-02-03") == ["check.filed_late"]
+    case = brama.json("map", annual, "--tenant", teryt, "--at", "2026-02-03", "--config", tmp_path)
+    assert case["authority"]["teryt"] == teryt
+    assert [check["code"] for check in case["checks"]] == ["check.filed_late"]
+    for wrong in (["--tenant", "0000000"], ["--at", "wczoraj"]):
+        for command in ("validate", "map"):
+            brama(command, annual, *wrong, "--config", tmp_path, expect=USAGE)
+    brama("validate", annual, "--tenant", teryt, expect=USAGE)
 
 
 def test_map_shows_the_case_or_says_why_there_is_none(brama, tmp_path):
