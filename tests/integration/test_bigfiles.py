@@ -17,15 +17,16 @@ from gateway import flow, resources
 from gateway.bigfiles.spool import Spool
 from gateway.operations import exchange
 from gateway.simulate.offices.client import Office
+from gateway.simulate.writing import File
 from gateway.store import answers
 from gateway.store.database import Store
 from schemas.api import Caller
 from schemas.errors import ApiRefused, StoreUnavailable
 from schemas.files import FileState
-from schemas.submission import Submission
+from schemas.submission import Decision, Submission
 from schemas.xmldoc import parse
 from tests.bigfiles import CONTENT, a_letter, address_of, configured, content_of, fetching, linked, uploaded
-from tests.builders import MAILBOX, SECOND_MAILBOX, TERYT, an_envelope
+from tests.builders import MAILBOX, SECOND_MAILBOX, TERYT, a_signed_document, an_envelope
 from tests.gateways import Gateway, a_gateway
 
 Site = Callable[..., Gateway]
@@ -143,9 +144,13 @@ def test_only_an_address_of_epuaps_own_store_is_taken_for_a_file(office, site, a
 
 def test_a_rejected_document_gets_no_files_fetched(office, site):
     gateway, file_id = site(), uploaded(office)
-    submission = gateway.receive(a_letter([address_of(file_id)]).replace(b"</", b"< /", 1))
-    gateway.work_until_quiet()
-    assert (linked(gateway, submission), fetched_times(office, file_id)) == ([], 0)
+    attached = [File("plan.pdf", b"", address=address_of(file_id))]
+    taken = gateway.receive(a_signed_document("return", files=attached))
+    assert [one.id is not None for one in linked(gateway, taken)] == [True]
+    other = [File("plan.pdf", b"", address=address_of(uploaded(office)))]
+    rejected = gateway.receive(a_signed_document("return", files=other, broken="digest"))
+    assert rejected.decision is Decision.REJECTED
+    assert linked(gateway, rejected) == []
 
 
 def test_an_epuap_that_is_away_is_asked_again_and_the_delivery_waits_visibly(office, site):
@@ -329,6 +334,17 @@ def test_an_answer_found_late_brings_back_a_file_that_counted_as_lost(office, si
     note.with_suffix(".elsewhere").rename(note)
     gateway.work_until_quiet()
     assert (states(gateway, submission), gateway.states(submission)) == (["kept"], ["delivered"])
+
+
+def test_an_answer_may_lie_on_another_machine_so_its_file_is_asked_for_again_only_later(office, site):
+    gateway, file_id = site(), uploaded(office)
+    submission = gateway.receive(a_letter([address_of(file_id)]))
+    begun = "UPDATE remote_file SET state = 'fetching', worker = 'elsewhere:1', due_at = NULL, lease_until = now() - "
+    for minutes, expected in (("9 minutes", "fetching"), ("11 minutes", "kept")):
+        with gateway.tools.store.begin() as transaction:
+            transaction.execute(text(f"{begun} interval '{minutes}'"))
+        gateway.work_until_quiet()
+        assert states(gateway, submission) == [expected]
 
 
 def test_the_same_letter_in_two_boxes_fetches_its_file_once(office, site):
