@@ -9,27 +9,43 @@ from typing import Protocol
 
 from gateway.formdata.values import FILLERS
 
-LIKELY: dict[str, str] = {
-    "authority.name": "Wójt Gminy Przykładowo",
-    "authority.address": "Szkolna 1, 16-999 Przykładowo",
-    "taxpayer.father_name": "Jan",
-    "taxpayer.mother_name": "Maria",
-    "taxpayer.second_name": "Ewa",
-    "submitter.second_name": "Ewa",
-    "letter.place": "Przykładowo",
-    "letter.title": "Wniosek o wydanie zaświadczenia",
-    "letter.signed_as": "Kierownik",
-    "application.matter": "podatek od nieruchomości",
-    "application.purpose": "przedłożenie w banku",
-    "application.grounds": "Choroba i utrata dochodów.",
-    "application.deed_number": "Rep. A 1234/2026",
-    "excise.producer_number": "012345678",
-    "road.road": "droga gminna nr 101234B",
-    "road.place": "Leśna 5",
-    "road.purpose": "budowa przyłącza wodociągowego",
-    "document.name": "Dokument próbny",
-    "document.description": "Dokument próbny",
-    "document.language": "pol",
+LIKELY: dict[str, dict[str, str]] = {
+    "authority": {
+        "name": "Wójt Gminy Przykładowo",
+        "address": "Szkolna 1, 16-999 Przykładowo",
+    },
+    "taxpayer": {
+        "father_name": "Jan",
+        "mother_name": "Maria",
+        "second_name": "Ewa",
+    },
+    "submitter": {
+        "second_name": "Ewa",
+    },
+    "letter": {
+        "place": "Przykładowo",
+        "title": "Wniosek o wydanie zaświadczenia",
+        "signed_as": "Kierownik",
+    },
+    "application": {
+        "matter": "podatek od nieruchomości",
+        "purpose": "przedłożenie w banku",
+        "grounds": "Choroba i utrata dochodów.",
+        "deed_number": "Rep. A 1234/2026",
+    },
+    "excise": {
+        "producer_number": "012345678",
+    },
+    "road": {
+        "road": "droga gminna nr 101234B",
+        "place": "Leśna 5",
+        "purpose": "budowa przyłącza wodociągowego",
+    },
+    "document": {
+        "name": "Dokument próbny",
+        "description": "Dokument próbny",
+        "language": "pol",
+    },
 }
 LIKELY_IN: dict[str, dict[str, str]] = {
     "objects": {
@@ -59,9 +75,10 @@ class Writable(Protocol):
 
 def make_plausible(figures: Writable) -> None:
     """Write what is likely where the sample holds a filler, so that its schema leaves the words open; lorries whole."""
-    for target, value in LIKELY.items():
-        if figures.get(target) in FILLERS:
-            figures.write(target, value)
+    for part, values in LIKELY.items():
+        for name, value in values.items():
+            if figures.get(f"{part}.{name}") in FILLERS:
+                figures.write(f"{part}.{name}", value)
     for target, rows in LIKELY_IN.items():
         entries = figures.get(target)
         for index in range(len(entries) if isinstance(entries, list) else 0):
