@@ -14,6 +14,7 @@ from gateway.formdata.patterns import matching
 from gateway.formdata.sample import sample
 from gateway.forms import Forms
 from gateway.mapper import Mappings, MessageFacts
+from gateway.mapping.reader import read, unmapped
 from gateway.simulate import documents
 from schemas.errors import BramaError
 from schemas.xmldoc import XSI
@@ -60,6 +61,25 @@ def test_every_signed_leaf_is_mapped_listed_or_named_as_envelope(namespace, seed
         accounted |= told(root, path, table.ns)
     left = {place for place in places(root) if place not in accounted and place[1] not in table.ignored_attributes}
     assert {(root.getroottree().getpath(element), name) for element, name in left} == set()
+
+
+@QUICK
+@given(st.sampled_from(NAMESPACES), st.integers(0, 10**6))
+def test_what_a_table_has_no_row_for_is_listed(namespace, seed):
+    """With the rows that checks look at alone, most of a document is nobody's, and every leaf of it is listed."""
+    whole = MAPPINGS.get(namespace)
+    assert whole is not None
+    table = whole.for_checks
+    assert table is not None
+    root = etree.fromstring(sample(model(namespace), seed=seed, full=False, table=whole))
+    reading = read(root, table)
+    listed = unmapped(root, table, reading.taken)
+    accounted: set[tuple[etree._Element, str]] = set()
+    for path in (*reading.sources.values(), *listed):
+        accounted |= told(root, path, table.ns)
+    assert {place for place in places(root) if place[1] not in table.ignored_attributes} <= accounted
+    assert listed
+    assert reading.values == read(root, table, tracked=False).values
 
 
 @QUICK
