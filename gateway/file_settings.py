@@ -25,8 +25,6 @@ class FilesConfig(BaseModel):
     timeout_s: float = Field(default=900.0, gt=0, le=7200, description="One transfer, whole.")
     spool: Path | None = Field(default=None, description="Where answers are written first; None: $BRAMA_HOME/spool.")
     gone_codes: tuple[int, ...] = Field(default=(), description="Fault numbers that mean: fetched before, or expired.")
-    refusals: int = Field(
-        default=4, ge=1, description="So many other Faults in all end the tries: lost, or failed."
-    )
+    refusals: int = Field(default=4, ge=1, description="So many other Faults in all end the tries: lost, or failed.")
     check_answers: bool = Field(default=True, description="A file whose answer is not signed as it should be is held.")
     missing: Missing = Field(default="wait", description="Deliveries wait for their files, or go without.")
