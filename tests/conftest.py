@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from sqlalchemy import create_engine, make_url, text
 
 from gateway.store.database import Store
@@ -68,6 +70,17 @@ def database(database_url: str) -> Iterator[Store]:
 def gateway(database: Store, tmp_path: Path) -> Gateway:
     """A whole gateway: real steps on a real database, one office that can be told to misbehave."""
     return a_gateway(database, tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _own_logging() -> Iterator[None]:
+    """Commands run inside a test set up logging for their process, which here is every later test's."""
+    configured, root = structlog.get_config(), logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.configure(**configured)
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 def _fast() -> Path | None:

@@ -143,7 +143,8 @@ class _Run:
         while self._accept_next():
             self.trouble.strike(self.taken_in)
             if cuts and self.taken_in >= cuts[0][0]:
-                self.trouble.separate(self.hosts[0], cuts.popleft()[1], self._accept_next)
+                _, how = cuts.popleft()
+                self.trouble.separate(self.hosts[0], how, self._up_to(cuts[0][0] if cuts else self.cases))
         self.trouble.strike_on()
         self.trouble.peace()
         unfinished = self._rest(within_s=180 + self.cases / 5)
@@ -153,6 +154,10 @@ class _Run:
         """After how many documents the first host is cut off, and how: each way once, evenly spread."""
         ways: list[str] = list(self.hosts[0].cuts)
         return deque((self.cases * place // (len(ways) + 1), how) for place, how in enumerate(ways, start=1))
+
+    def _up_to(self, number: int) -> Callable[[], bool]:
+        """`_accept_next` that leaves enough documents for the next cut, however long this one lasts."""
+        return lambda: self.taken_in < number and self._accept_next()
 
     def _accept_next(self) -> bool:
         """Take in one more document, as soon as the workers are not far behind; False when that was all.

@@ -181,4 +181,4 @@ def test_a_host_key_that_is_none_is_refused_when_saved(server: Sshd, office: Pat
     with pytest.raises(ConnectorError) as refused:
         connector_for(server, office, host_key="zaufaj mi")
 
-    assert "host_key: Value error, no public key" in refused.value.facts["problems"]
+    assert "host_key: no public key" in refused.value.facts["problems"]

@@ -29,7 +29,9 @@ def test_a_valid_return_is_accepted_mapped_and_delivered_once(gateway: Gateway) 
     assert gateway.states(submission) == ["delivered"]
     assert gateway.outcomes(submission) == ["delivered"]
     assert dict(gateway.office.received) == {gateway.keys(submission)[0]: 1}
-    assert gateway.words(submission) == ["kept", "decided", "delivery_scheduled", "processed", "attempt_finished"]
+    assert gateway.words(submission) == [
+        "kept", "decided", "effectiveness_ruled", "delivery_scheduled", "processed", "attempt_finished",
+    ]  # fmt: skip
 
 
 def test_a_lost_answer_is_looked_up_before_the_case_is_sent_again(gateway: Gateway) -> None:
