@@ -24,7 +24,9 @@ ORDERS = (
     "hang_up_before_storing", "hang_up_after_storing", "refuse", "error_in_success", "slow", "garbage", "truncate",
     "unavailable", "error_page", "unauthorized", "drip", "down", "up",
 )  # fmt: skip
-_BUSY_WITHIN_S = 15.0  # how long a moment is waited for at which the host has something to lose
+_BUSY_WITHIN_S = 45.0  # how long a moment is waited for at which the host has something to lose
+_FEED_EVERY_S = 1.0  # slowly: a host that is just back must find some, and the others too while it is cut off
+_TRIES = 3
 _TAKEN_OVER_WITHIN_S = 60.0  # the promise
 
 
@@ -113,10 +115,9 @@ class Trouble:
         self._await_workers()
         for office in self.offices:
             office.tell("up")
-            office.tell("slow", times=20, seconds=1.0)
-        cut = Separated(host, how, 0.0, self._busy(host, feed))
+            office.tell("slow", times=40, seconds=1.0)
+        cut = Separated(host, how, 0.0, self._cut_at_work(host, how, feed))
         delivered = self._delivered_by_others(host)
-        host.cuts[how]()
         cut.began_at = time.time()
         next_feed = time.monotonic()
         while self._goes_on(cut):
@@ -202,18 +203,30 @@ class Trouble:
             self.supervise()
             time.sleep(0.1)
 
+    def _cut_at_work(self, host: Host, how: str, feed: Callable[[], bool]) -> list[tuple[Any, int]]:
+        """Cut it off; what it was trying. If it had just ended that, the cut proves nothing and is made again."""
+        for _ in range(_TRIES):
+            held = self._busy(host, feed)
+            host.cuts[how]()
+            if self._still_held(held):
+                break
+            host.heal()
+        return held
+
     def _busy(self, host: Host, feed: Callable[[], bool]) -> list[tuple[Any, int]]:
         """What the host is trying, as soon as it tries anything."""
         d = t.delivery.c
         query = select(d.id, d.fence).where(d.state == "trying", d.worker.in_(host.names()))
-        end = time.monotonic() + _BUSY_WITHIN_S
+        end, next_feed = time.monotonic() + _BUSY_WITHIN_S, 0.0
         while True:
             with self.store.begin() as transaction:
                 held = [(row.id, row.fence) for row in transaction.execute(query)]
             if held or time.monotonic() > end:
                 return held
-            if not feed():
-                time.sleep(0.02)
+            if time.monotonic() > next_feed:
+                feed()
+                next_feed = time.monotonic() + _FEED_EVERY_S
+            time.sleep(0.02)
 
     def _still_held(self, held: list[tuple[Any, int]]) -> bool:
         d = t.delivery.c

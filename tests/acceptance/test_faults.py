@@ -27,9 +27,9 @@ def test_under_every_fault_nothing_is_lost_doubled_or_out_of_order() -> None:
 def test_a_host_cut_from_the_database_stops_sending_and_the_other_takes_over(separated_by: Separation) -> None:
     if separated_by == "namespaces" and not fault_network.possible():
         missing("network namespaces need Linux, root and iproute2")
-    report = run(cases=26, workers=2, hosts=2, separated_by=separated_by, seed=5, pace=WITH_A_CUT)
+    report = run(cases=48, workers=2, hosts=2, separated_by=separated_by, seed=5, pace=WITH_A_CUT)
 
-    assert_balanced(report, 26)
+    assert_balanced(report, 48)
     assert {cut.how for cut in report.cuts} == set(
         {"namespaces": ("database", "everything"), "proxies": ("database",)}[separated_by]
     )
