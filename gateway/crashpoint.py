@@ -3,7 +3,8 @@
 `BRAMA_CRASH_AT=name` makes the process send itself SIGKILL at that place; refused in production by `brama check`
 and by `brama serve`. Names: after_pull, after_keep, after_confirm, after_receipt; before_send, after_send, after_store
 of deliveries and messages, before_claim of messages; for big files before_fetch, in_fetch (amid the transfer),
-after_fetch (written down, not read), after_file_kept.
+after_fetch (written down, not read), after_file_kept; for files of our letters after_upload (not written down),
+after_upload_kept.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ NAMES = (
     "after_pull", "after_keep", "after_confirm", "after_receipt", "before_claim", "before_send", "after_send",
     "after_store",
     "before_fetch", "in_fetch", "after_fetch", "after_file_kept",
+    "after_upload", "after_upload_kept",
 )  # fmt: skip
 
 

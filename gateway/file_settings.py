@@ -16,7 +16,8 @@ class FilesConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     url: str = Field(
-        default="https://ws.epuap.gov.pl/repo-ws-ext/FileRepoService", description="The one service asked."
+        default="https://ws.epuap.gov.pl/repo-ws-ext/FileRepoService",
+        description="The one service asked; empty: none is.",
     )
     hosts: tuple[str, ...] = Field(
         default=("epuap.gov.pl", "www.epuap.gov.pl"), description="Whose addresses in documents mean that service."
@@ -27,4 +28,16 @@ class FilesConfig(BaseModel):
     gone_codes: tuple[int, ...] = Field(default=(), description="Fault numbers that mean: fetched before, or expired.")
     refusals: int = Field(default=4, ge=1, description="So many other Faults in all end the tries: lost, or failed.")
     check_answers: bool = Field(default=True, description="A file whose answer is not signed as it should be is held.")
+    inline_limit_bytes: int = Field(
+        default=3_500_000, ge=0, le=1 << 30,
+        description="Of all files inside one letter of ours; the largest beyond it go up and are referred to.",
+    )  # fmt: skip
+    upload_limit_bytes: int = Field(
+        default=50_000_000, gt=0, le=1 << 30, description="Of one file that goes up; a larger one is refused."
+    )
+    address: str = Field(
+        default="https://epuap.gov.pl/file-download-servlet/DownloadServlet?fileId={id}",
+        pattern=r"^https://[^\s{}]+\{id\}[^\s{}]*$",
+        description="How our letters name an uploaded file.",
+    )
     missing: Missing = Field(default="wait", description="Deliveries wait for their files, or go without.")

@@ -67,6 +67,8 @@ class Repositories:
         if tenant is None:
             raise ConfigError([f"tenants: {teryt}: nie ma takiej gminy / no such tenant"])
         own = self._config.gateway.files
+        if not own.url:
+            raise ConfigError(["files.url: puste, a jest duży plik / empty, and there is a big file"])
         most = int(own.limit_bytes * _BASE64 * _LINES) + _AROUND
         endpoint = channels.endpoint(self._config, own.url)
         endpoint = replace(endpoint, http=Http(_Patient(timeout_s=own.timeout_s, max_answer_bytes=most)))

@@ -14,7 +14,7 @@ from gateway.config import Config
 from gateway.policy import Rules
 from gateway.store.database import Store
 from schemas.case import Case, MessageFacts
-from schemas.files import Fetched
+from schemas.files import Fetched, RepositoryFile
 from schemas.finding import Finding, FormInfo, Validation
 from schemas.opinion import Opinion
 from schemas.outgoing import Post, ReceiptSource
@@ -69,10 +69,14 @@ class Repository(Protocol):
         """A stored answer. Raises ServiceRefused, EnvelopeUnreadable."""
         ...
 
+    def upload(self, file: RepositoryFile) -> str:
+        """Put a file in; its id, or an address that holds it. Repeating it does no harm. Raises ServiceError."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class FileTools:
-    """What big files are fetched with."""
+    """What big files are fetched with, and those of our letters put up."""
 
     repository: Callable[[str], Repository]  # of a tenant; ConfigError
     spool: Path  # the folder of this machine where answers are written first

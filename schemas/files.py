@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -43,6 +43,15 @@ class Fetched:
     content_type: str
     octets: Callable[[], Iterable[bytes]]
     untrusted: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryFile:
+    """A file to be put into the repository."""
+
+    name: str
+    content_type: str
+    content: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,16 +27,20 @@ _Part = etree._Element | str | None
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """Something attached: file name, MIME type, what it is, and its octets."""
+    """Something attached: file name, MIME type, what it is, and its octets.
+
+    With an `address` the octets lie there, in ePUAP's store of big files, and the document only says where.
+    """
 
     name: str
     content_type: str
     description: str
     content: bytes
+    address: str = ""
 
 
 def write(letter: Letter, files: Sequence[File] = (), *, namespace: str = LETTER) -> bytes:
-    """The document's octets, UTF-8, with the attachments in base64.
+    """The document's octets, UTF-8, with the attachments in base64 or as addresses.
 
     Args: namespace: of the template; one with the general letter's structure.
     """
@@ -172,10 +176,10 @@ def _signed_by(pen: _Pen, letter: Letter) -> etree._Element:
 def _attachment(pen: _Pen, file: File) -> etree._Element:
     return pen(
         "str:Zalacznik",
-        pen("str:DaneZalacznika", base64.b64encode(file.content).decode("ascii")),
+        pen("str:DaneZalacznika", file.address or base64.b64encode(file.content).decode("ascii")),
         pen("str:OpisZalacznika", file.description),
         format=file.content_type,
-        kodowanie="base64",
+        kodowanie="URI" if file.address else "base64",
         nazwaPliku=file.name,
     )
 

@@ -69,6 +69,9 @@ def show(config: Folder, one: Answer, json_: AsJson = False) -> None:
     plan = view.answer.plan
     for name in ("service", "step", "document", "dated", "digest", "reason"):
         out.print(f"{name}: {plan[name] or '—'}", markup=False)
+    for file in view.uploads:
+        told = f"{file.name}  {file.size_bytes}  SHA-256 {file.sha256}  {file.state.value}  {file.file_id or ''}"
+        out.print(f"{told}  {file.code or ''}".rstrip(), markup=False)
     for item in view.messages:
         sent = item.message
         out.print(f"{sent.id}  {sent.kind.value}  {sent.state.value}  {sent.to}  {sent.last_code or ''}", markup=False)

@@ -43,6 +43,8 @@ def show_mail(view: Any) -> None:
         one = item.answer
         why = text(one.last_code, language()) if one.last_code else ""
         out.print(Text(f"  ← {one.service}: {one.step}", "bold") + Text(f"  {one.id}  {why}", "dim"))
+        for file in item.uploads:
+            out.print(f"    ↑ {file.name}  {file.size_bytes}  {file.state.value}  {file.code or ''}", markup=False)
     for item in view.messages:
         sent = item.message
         out.print(f"    {sent.kind.value} → {sent.to}  {sent.state.value}  {sent.last_code or ''}", markup=False)

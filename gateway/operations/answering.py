@@ -15,7 +15,7 @@ from sqlalchemy import Connection, RowMapping, func
 from gateway.answers.events import Approved, Event, Resumed, Returned, Withdrawn
 from gateway.answers.plan import AnswerPlan, Step, advance
 from gateway.operations.act import ActionResult, named, note
-from gateway.operations.correspondence import AnswerView, MessageView, answer_json, message_views
+from gateway.operations.correspondence import AnswerView, MessageView, answer_json, answer_view, message_views
 from gateway.outbox import receipts
 from gateway.store import answers as answer_rows
 from gateway.store import events, jobs, outbox
@@ -47,7 +47,7 @@ def shown(store: Store, answer_id: UUID) -> AnswerView:
         found = answer_rows.load(transaction, answer_id)
         if found is None:
             raise OperationRefused("operation.not_found", id=answer_id)
-        return AnswerView(found, message_views(transaction, found.submission_id, answer_id))
+        return answer_view(transaction, found)
 
 
 def messages_of(store: Store, submission_id: UUID) -> tuple[MessageView, ...]:

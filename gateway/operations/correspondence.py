@@ -10,9 +10,10 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from gateway.operations.plain import plain
-from gateway.store import answers, outbox
+from gateway.store import answers, outbox, uploads
 from gateway.store.answers import StoredAnswer
 from gateway.store.database import Store
+from gateway.store.uploads import StoredUpload
 from schemas.outgoing import Message
 
 
@@ -39,10 +40,12 @@ class AnswerView:
 
     answer: StoredAnswer
     messages: tuple[MessageView, ...]
+    uploads: tuple[StoredUpload, ...] = ()  # of files the letter only refers to, oldest first
 
     def to_json(self) -> dict[str, Any]:
         """The contract of `answers show --json`, without octets."""
-        return {**answer_json(self.answer), "messages": [one.to_json() for one in self.messages]}
+        shown = {"messages": [one.to_json() for one in self.messages], "uploads": plain(self.uploads)}
+        return {**answer_json(self.answer), **shown}
 
 
 def answer_json(answer: StoredAnswer) -> dict[str, Any]:
@@ -113,7 +116,13 @@ def message_json(message: Message) -> dict[str, Any]:
 def answer_views(transaction: Connection, submission_id: UUID) -> tuple[AnswerView, ...]:
     """The answers to a submission, oldest first."""
     found = answers.of_submission(transaction, submission_id)
-    return tuple(AnswerView(one, message_views(transaction, submission_id, one.id)) for one in found)
+    return tuple(answer_view(transaction, one) for one in found)
+
+
+def answer_view(transaction: Connection, one: StoredAnswer) -> AnswerView:
+    """One answer with what it became."""
+    messages = message_views(transaction, one.submission_id, one.id)
+    return AnswerView(one, messages, uploads.of_answer(transaction, one.id))
 
 
 def message_views(

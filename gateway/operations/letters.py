@@ -24,7 +24,6 @@ from schemas.ids import sha256
 from schemas.submission import Decision as Decided
 from schemas.submission import Submission
 
-MOST_BYTES = 3_500_000  # of a file that goes inside a letter: base64 makes 5 MB of it, which boxes take
 _ANSWERED = frozenset({Decided.ACCEPTED, Decided.QUARANTINED, Decided.REJECTED})
 S = t.submission.c
 
@@ -89,13 +88,14 @@ def deliver_decision(
 ) -> ActionResult:
     """Begin the delivery of a decision (doręczenie decyzji) by Doręczyciel; the UPD is awaited.
 
-    Args: file: name and octets of a PDF. unsigned: it carries no signature and that is known; the letter around it is
+    Args: file: name and octets of a PDF; one that does not fit into a letter goes into ePUAP's store of big files, and
+          the letter says where it lies. unsigned: it carries no signature and that is known; the letter around it is
           sealed in any case, since Doręczyciel takes only signed documents.
     Raises: OperationRefused: `answers.not_a_pdf`, `answers.decision_unsigned`, `answers.enclosure_too_large`,
             `answers.under_way`, `answers.not_answerable`, `operation.not_found`, `operation.actor_and_reason`.
     """
     named(actor, reason)
-    _fit(file[1], unsigned=unsigned)
+    _fit(file[1], reply.most_bytes(tools), unsigned=unsigned)
     with tools.store.begin() as transaction:
         submission, tenant = _answerable(transaction, submission_id, tools)
         asked = {"submission": str(submission_id), "sha256": sha256(file[1]), "signed": _is_signed(file[1])}
@@ -136,11 +136,11 @@ def _begun(new: UUID | None, submission_id: UUID) -> ActionResult:
     return ActionResult(new, "draft")
 
 
-def _fit(content: bytes, *, unsigned: bool) -> None:
+def _fit(content: bytes, most_bytes: int, *, unsigned: bool) -> None:
     if b"%PDF-" not in content[:1024]:
         raise OperationRefused("answers.not_a_pdf")
-    if len(content) > MOST_BYTES:
-        raise OperationRefused("answers.enclosure_too_large", size_bytes=len(content), most_bytes=MOST_BYTES)
+    if len(content) > most_bytes:
+        raise OperationRefused("answers.enclosure_too_large", size_bytes=len(content), most_bytes=most_bytes)
     if not (unsigned or _is_signed(content)):
         raise OperationRefused("answers.decision_unsigned")
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 
 from gateway.answers.compose import Decision, Doubt, Matter, Rejection
 from gateway.answers.document import File
 from gateway.answers.drafting import Draft, drafted
 from gateway.answers.events import Held, Service
-from gateway.answers.rendering import Rendering
 from gateway.clock import WARSAW
-from gateway.reply.papers import paper
+from gateway.reply.papers import paper_of
 from gateway.store import answers, files, rulings, submissions
 from gateway.store.answers import StoredAnswer
 from gateway.tools import Tools
@@ -90,12 +88,12 @@ def draft(service: Service, stored: StoredAnswer, facts: Facts, tools: Tools) ->
 def _notice(stored: StoredAnswer, facts: Facts, matter: Matter, tools: Tools) -> Draft:
     if facts.ruling is None or facts.ruling.effect is not Effect.INEFFECTIVE:
         return Draft(Held(NOT_INEFFECTIVE))  # somebody has ruled otherwise meanwhile
-    composer, render = paper(_card(stored, tools))
+    composer, render = paper_of(stored, tools)
     return drafted(composer.ineffective_notice(matter, facts.ruling, _today(tools)), render)
 
 
 def _correction(stored: StoredAnswer, _facts: Facts, matter: Matter, tools: Tools) -> Draft:
-    composer, render = paper(_card(stored, tools))
+    composer, render = paper_of(stored, tools)
     asked = stored.asked
     doubts = [Doubt(**point) for point in asked["points"]]
     letter = composer.correction_call(matter, doubts, _today(tools), days=asked["days"], arithmetic=asked["arithmetic"])
@@ -106,12 +104,11 @@ def _decision(stored: StoredAnswer, _facts: Facts, matter: Matter, tools: Tools)
     with tools.store.begin() as transaction:
         content = answers.enclosure_of(transaction, stored.id)
     assert content is not None
-    composer, render = paper(_card(stored, tools))
     asked = stored.asked
     decision = Decision(asked["number"], date.fromisoformat(asked["dated"]), asked["subject"])
-    letter = composer.decision_delivery(matter, decision, [asked["file_name"]], _today(tools))
     file = File(asked["file_name"], "application/pdf", f"Decyzja {decision.number}", content)
-    return drafted(letter, Rendering(render.templates, files=[file]))
+    composer, render = paper_of(stored, tools, [file])
+    return drafted(composer.decision_delivery(matter, decision, [file.name], _today(tools)), render)
 
 
 def _resend(stored: StoredAnswer, _facts: Facts, matter: Matter, tools: Tools) -> Draft:
@@ -121,12 +118,12 @@ def _resend(stored: StoredAnswer, _facts: Facts, matter: Matter, tools: Tools) -
     lost = [one.name or f"załącznik nr {one.number}" for one in linked if one.state is FileState.LOST]
     if not lost:
         return Draft(Held(NOTHING_LOST))
-    composer, render = paper(_card(stored, tools))
+    composer, render = paper_of(stored, tools)
     return drafted(composer.resend_request(matter, lost, _today(tools)), render)
 
 
 def _rejection(stored: StoredAnswer, facts: Facts, matter: Matter, tools: Tools) -> Draft:
-    composer, render = paper(_card(stored, tools))
+    composer, render = paper_of(stored, tools)
     code = facts.submission.reason or ""
     errors = tuple(one.message_pl for one in facts.findings if one.severity is Severity.ERROR)
     rejection = Rejection(facts.submission.file_name, text(code), code, tuple(dict.fromkeys(errors))[:_MOST_POINTS])
@@ -166,10 +163,6 @@ def _signer(verification: Verification | None) -> Party | None:
             who = one.signer
             return Party(kind="natural_person", first_name=who.first_name, surname=who.surname, pesel=who.pesel)
     return None
-
-
-def _card(stored: StoredAnswer, tools: Tools) -> Path:
-    return tools.config.path(tools.config.tenants[stored.tenant].answers.office)
 
 
 def _today(tools: Tools) -> date:

@@ -24,7 +24,8 @@ from gateway.clock import WARSAW
 from gateway.receipts.digests import canonical_sha256
 from gateway.reply import drafts
 from gateway.reply.drafts import Facts
-from gateway.reply.papers import paper
+from gateway.reply.papers import paper_of
+from gateway.reply.uploads import NotUploaded
 from gateway.store import answers, events, outbox, submissions
 from gateway.store.answers import StoredAnswer
 from gateway.tools import Tools
@@ -68,6 +69,8 @@ def work(answer_id: UUID, tools: Tools) -> None:
         follows = _step(plan, stored, tools)
     except StoreUnavailable:
         raise
+    except NotUploaded as error:
+        follows = _later_or_held(plan, plan, error.code, stored, tools, again=error.again)
     except Exception as error:
         code = error.code if isinstance(error, BramaError) else ESCAPED
         log.exception("answer_failed", answer=str(answer_id), step=plan.step.value, code=code)
@@ -107,7 +110,8 @@ def _from_ledgers(plan: AnswerPlan, stored: StoredAnswer, facts: Facts, tools: T
     asked = advance(plan, Answered(dues.as_of))
     draft = _drafted(asked, case, Matter(party, facts.received_on), dues, stored, tools)
     if isinstance(draft.event, Held):
-        return _silent_or_held(plan, asked, draft.event.code, stored, tools)
+        again = draft.event.code == drafting.SILENT
+        return _later_or_held(plan, asked, draft.event.code, stored, tools, again=again)
     return _as_drafted(asked, draft)
 
 
@@ -142,8 +146,7 @@ def _dues(case: Case, party: Party, teryt: str, now: datetime, tools: Tools) -> 
 
 
 def _drafted(plan: AnswerPlan, case: Case, matter: Matter, dues: Dues, stored: StoredAnswer, tools: Tools) -> Draft:
-    own = tools.config.tenants[stored.tenant].answers
-    composer, render = paper(tools.config.path(own.office))
+    composer, render = paper_of(stored, tools)
     if plan.service is Service.SETTLEMENT_QUERY:
         return drafting.draft_statement(composer, matter, dues, render, cleared=plan.cleared)
     today = tools.clock.now().astimezone(WARSAW).date()
@@ -152,10 +155,12 @@ def _drafted(plan: AnswerPlan, case: Case, matter: Matter, dues: Dues, stored: S
     )
 
 
-def _silent_or_held(plan: AnswerPlan, asked: AnswerPlan, code: str, stored: StoredAnswer, tools: Tools) -> _Next:
-    """A ledger that is away heals itself; only when it stays away must a person look."""
+def _later_or_held(
+    plan: AnswerPlan, asked: AnswerPlan, code: str, stored: StoredAnswer, tools: Tools, *, again: bool
+) -> _Next:
+    """A ledger or a store of files that is away heals itself; only when it stays away must a person look."""
     waits = tools.config.gateway.worker.retry_s
-    if code == drafting.SILENT and stored.tries <= len(waits):
+    if again and stored.tries <= len(waits):
         return _Next(plan, wait_s=waits[stored.tries - 1], code=code)
     return _held(asked, code)
 

@@ -98,6 +98,13 @@ def claim(connection: Connection, answer_id: UUID, lease_s: float) -> StoredAnsw
     return _from_row(row) if row else None
 
 
+def renew(connection: Connection, answer_id: UUID, fence: int, lease_s: float) -> bool:
+    """More time for the step under way, from now; locks the row. False if somebody else has it by now."""
+    until = func.now() + func.make_interval(0, 0, 0, 0, 0, 0, lease_s)
+    done = connection.execute(update(t.answer).where(A.id == answer_id, A.fence == fence).values(due_at=until))
+    return done.rowcount == 1
+
+
 def move(
     connection: Connection, answer_id: UUID, fence: int, plan: dict[str, Any], *, wait_s: float | None, **values: Any
 ) -> bool:

@@ -1,6 +1,7 @@
 """Tables of what goes back to citizens. They belong to the same metadata as those of `gateway.store.tables`.
 
     answer            one answer to one submission: its plan (gateway.answers.plan), and the octets a person approves
+    answer_upload     every upload of a file its letter only refers to (states: gateway.store.uploads); append-only
     message           a signed document on its way (states: schemas.outgoing)
     message_attempt   every try at sending and every look among what was sent; append-only
     message_receipt   receipts for messages, however they came; without a message: nobody knows yet what they are for
@@ -54,6 +55,27 @@ answer = Table(
     Index("ix_answer_submission_id_service", "submission_id", "service"),
     Index("ix_answer_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")),
     Index("ix_answer_step_created_at", "step", "created_at"),
+)
+
+UPLOAD_STATES = ("begun", "kept", "orphaned", "failed")
+
+answer_upload = Table(
+    "answer_upload",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("answer_id", UUID(as_uuid=True), ForeignKey(answer.c.id), nullable=False, index=True),
+    Column("sha256", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("state", Text, nullable=False, server_default="begun"),
+    Column("worker", Text, nullable=False),
+    _now("begun_at"),
+    _time("ended_at"),
+    Column("file_id", Text),  # in ePUAP's store
+    Column("code", Text),
+    Column("text", Text),
+    _one_of("state", UPLOAD_STATES),
+    Index("uq_answer_upload_kept", "answer_id", "sha256", unique=True, postgresql_where=text("state = 'kept'")),
 )
 
 message = Table(

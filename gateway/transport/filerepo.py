@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import parse_qs, urlsplit
@@ -16,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 from lxml import etree
 
 from schemas.errors import EnvelopeUnreadable, MessageUntrusted
-from schemas.files import Fetched
+from schemas.files import Fetched, RepositoryFile
 from schemas.xmldoc import SOAP11, Limits, qname
 
 from . import bigvalue, soap
@@ -35,15 +34,6 @@ class Check(Protocol):
     ) -> None:
         """`cut_out`: a mark in the message, and the octets that stood there. Raises MessageUntrusted."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class RepositoryFile:
-    """A file to store."""
-
-    name: str
-    content_type: str
-    content: bytes = field(repr=False)
 
 
 class FileRepository:

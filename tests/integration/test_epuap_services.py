@@ -27,11 +27,12 @@ from gateway.simulate.offices.client import Office
 from gateway.simulate.pki import shared
 from gateway.simulate.soap_messages import envelope, signed_envelope
 from gateway.transport.client import Endpoint
-from gateway.transport.filerepo import FileRepository, RepositoryFile
+from gateway.transport.filerepo import FileRepository
 from gateway.transport.pull import PullBox
 from gateway.transport.send import Outgoing, Portal, ReceiptService, Sender
 from gateway.transport.wsse import MessageKey, MessageSigner
 from schemas.errors import EnvelopeUnreadable, MessageUntrusted, ServiceRefused, ServiceUnreachable, ServiceUnsettled
+from schemas.files import RepositoryFile
 from schemas.ids import Mailbox
 from schemas.receipt import ReceiptParty
 from schemas.submission import Channel

@@ -347,7 +347,7 @@ def test_a_decision_goes_against_the_addressees_receipt_which_ends_the_wait(town
     [
         (b"<decyzja/>", "answers.not_a_pdf"),
         (b"%PDF-1.7\n", "answers.decision_unsigned"),
-        (PDF + bytes(letters.MOST_BYTES), "answers.enclosure_too_large"),
+        (PDF + bytes(50_000_000), "answers.enclosure_too_large"),
     ],
 )
 def test_what_is_no_signed_decision_is_refused(town, content, code):
