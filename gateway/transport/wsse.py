@@ -95,7 +95,7 @@ class MessageSigner:
         return name
 
     def _signature(self, envelope: etree._Element, ids: list[str], token_id: str) -> etree._Element:
-        signer = XMLSigner(
+        signer = _Signer(
             method=SignatureConstructionMethod.detached,
             signature_algorithm=SignatureMethod.RSA_SHA256,
             digest_algorithm=DigestAlgorithm.SHA256,
@@ -106,6 +106,15 @@ class MessageSigner:
             envelope, key=self._identity.key, reference_uri=references, key_info=_key_info(token_id)
         )
         return signature
+
+
+class _Signer(XMLSigner):
+    """Copies what it signs by writing and reading it, which libxml2 refuses from 10 MB of one text on: a file's."""
+
+    @property
+    def parser(self) -> etree.XMLParser:
+        """For octets of our own making; nothing foreign comes this way."""
+        return etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True)
 
 
 def _security(envelope: etree._Element) -> etree._Element:

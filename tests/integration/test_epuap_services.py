@@ -382,6 +382,15 @@ def test_a_big_file_goes_up_and_comes_down_once(tmp_path, style):
         assert caught.value.facts["number"] == "-30"
 
 
+def test_a_file_whose_base64_is_longer_than_libxml2_takes_by_itself_goes_up(tmp_path):
+    content = CONTENT * 8  # 8 MB; from 10 MB of text on a parser must be told
+    with epuap(tmp_path) as started:
+        file_id = started.files.upload(RepositoryFile("plan.pdf", "application/pdf", content))
+        answer = tmp_path / "answer"
+        kind = download(started.files, file_id, answer)
+        assert b"".join(started.files.read(answer, kind).octets()) == content
+
+
 def download(files: FileRepository, file_id: str, into: Path) -> str:
     with into.open("wb") as sink:
         return files.download(file_id, sink.write)

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from lxml import etree
 from sqlalchemy import make_url, text
 from typer.testing import CliRunner
 
-from gateway import operations, reply, resources
+from gateway import channels, operations, reply, resources
 from gateway.answers.document import File
 from gateway.cli import commands
 from gateway.operations import answering, letters
@@ -30,11 +29,9 @@ from gateway.simulate.citizens import sign_trusted_profile
 from gateway.simulate.ledger import Ledger
 from gateway.simulate.offices.client import Office
 from gateway.simulate.people import person
-from gateway.tools import FileTools
 from gateway.transport.filerepo import file_id_of
 from gateway.transport.pull import PullBox
 from schemas.errors import OperationRefused
-from schemas.files import RepositoryFile
 from schemas.ids import Mailbox, sha256
 from schemas.submission import Submission
 from tests.bigfiles import HOST, files_toml
@@ -76,14 +73,14 @@ def large_files(office: Office, folder: Path, **more: object) -> None:
 def town(database, office: Office, tmp_path: Path) -> Make:
     """A gateway whose [files] has these lines."""
 
-    def make(**more: object) -> Correspondent:
+    def make(epuap: Office = office, **more: object) -> Correspondent:
         card = tmp_path / "urzad" / "office.toml"
         card.parent.mkdir()
         shutil.copy(resources.folder("templates") / "answers" / "office.example.toml", card)
         url = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         tenant = '[answers]\noffice = "urzad/office.toml"\n'
-        configure(tmp_path, office, database_url=url, tenant=tenant)
-        large_files(office, tmp_path, **more)
+        configure(tmp_path, epuap, database_url=url, tenant=tenant)
+        large_files(epuap, tmp_path, **more)
         return a_correspondent(database, tmp_path)
 
     return make
@@ -134,23 +131,20 @@ def downloaded(gateway: Correspondent, address: str, into: Path) -> bytes:
 
 
 def citizens_mail(gateway: Correspondent) -> bytes:
-    """The one letter in the citizen's box, as a client of that box gets it."""
-    from gateway import channels
-
-    epuap = gateway.tools.config.gateway.epuap
-    box = PullBox(channels.endpoint(gateway.tools.config, epuap.pull_url), "testowykonto", Mailbox(CITIZEN_BOX))
-    taken = box.next()
-    assert taken is not None
-    return taken.document
+    """The oldest letter in the citizen's box, as a client of that box gets it; nothing where there is none."""
+    config = gateway.tools.config
+    service = channels.endpoint(config, config.gateway.epuap.pull_url)
+    taken = PullBox(service, "testowykonto", Mailbox(CITIZEN_BOX)).next()
+    return taken.document if taken else b""
 
 
 def test_a_decision_too_large_for_its_letter_is_downloaded_by_the_citizen_as_it_was(town, office, tmp_path):
     gateway = town()
+    assert citizens_mail(gateway) == b""
     submission, answer = begun(gateway)
     assert states(gateway, answer) == ["kept"]
     approve(gateway, answer)
-    (effect,) = office.effects("delivered")
-    letter = base64.b64decode(effect["content"])
+    letter = citizens_mail(gateway)
     coding, address, about = attachments(letter)["decyzja.pdf"]
     (file,) = office.effects("file")
     assert (coding, address) == ("URI", ADDRESS.format(id=file["identity"]))
@@ -188,7 +182,7 @@ def test_after_a_lost_answer_the_file_goes_up_again_and_the_first_is_a_known_orp
 def test_a_store_that_cannot_be_reached_is_asked_again_on_the_usual_schedule(town, office):
     gateway = town()
     office.tell("unavailable", times=2, match="UploadFileParam")
-    submission, answer = begun(gateway)
+    _, answer = begun(gateway)
     assert states(gateway, answer)[-1] == "kept"
     assert len(states(gateway, answer)) == 3
     assert len(office.effects("file")) == 1
@@ -305,36 +299,19 @@ def test_a_settlement_statements_own_pdf_goes_the_same_way(database, office, dat
     gateway.close_offices("tax", "waste")
 
 
-class Saying:
-    """A store of files that answers so."""
-
-    def __init__(self, said: str) -> None:
-        self.said = said
-
-    def upload(self, _file: RepositoryFile) -> str:
-        return self.said
-
-
-def saying(gateway: Correspondent, said: str) -> Correspondent:
-    files = gateway.tools.files
-    assert isinstance(files, FileTools)
-    repository: Any = partial(lambda _tenant: Saying(said))
-    return Correspondent(replace(gateway.tools, files=replace(files, repository=repository)))
-
-
-def test_the_store_may_answer_with_an_address_instead_of_an_id(town):
-    gateway = saying(town(), f"https://{HOST}/x?fileId={'ab' * 36}")
-    _, answer = begun(gateway)
-    address = attachments(answering.draft_of(gateway.tools.store, answer))["decyzja.pdf"][1]
-    assert address == ADDRESS.format(id="ab" * 36)
-
-
-def test_an_answer_without_an_id_leaves_an_orphan_and_a_question(town):
-    gateway = saying(town(), "przyjęto")
-    _, answer = begun(gateway)
-    view = answering.shown(gateway.tools.store, answer)
-    assert (view.answer.step, view.answer.last_code) == ("held", "answers.upload_id_unknown")
-    assert [(one.state.value, one.text) for one in view.uploads] == [("orphaned", "przyjęto")]
+@pytest.mark.parametrize("said", ["https://epuap.invalid/x?fileId={id}", "przyjęto"])
+def test_the_store_may_answer_with_an_address_but_must_name_an_id(town, office, said, tmp_path):
+    with Office("epuap", tmp_path / "epuap", "--uploaded", said) as other:
+        gateway = town(other)
+        _, answer = begun(gateway)
+        view = answering.shown(gateway.tools.store, answer)
+        (upload,) = view.uploads
+        (file,) = other.effects("file")
+    if "{id}" in said:
+        assert (view.answer.step, upload.state.value, upload.file_id) == ("approve", "kept", file["identity"])
+    else:
+        assert (view.answer.step, view.answer.last_code) == ("held", "answers.upload_id_unknown")
+        assert (upload.state.value, upload.text) == ("orphaned", "przyjęto")
 
 
 def test_uploads_are_shown_with_the_answer_and_with_the_submission(town, tmp_path):

@@ -62,6 +62,7 @@ class Options:
     sign_faults: bool = False
     allowed: frozenset[str] = frozenset()  # SHA-256 of client certificates; empty: any
     mtom: bool = False  # downloads in parts
+    uploaded: str = "{id}"  # what the answer to an upload says: the id, or an address that holds it
 
 
 class Epuap:
@@ -290,7 +291,8 @@ class Epuap:
 
     def _upload(self, body: etree._Element, _headers: dict[str, str]) -> str:
         kept = self._keep_file(body.findtext("filename", ""), body.findtext("mimeType", ""), body.findtext("file", ""))
-        return f'<ns2:fileId5 xmlns:ns2="{FILES}">{kept}</ns2:fileId5>'
+        said = self._options.uploaded.format(id=kept)
+        return f'<ns2:fileId5 xmlns:ns2="{FILES}">{escape(said)}</ns2:fileId5>'
 
     def _keep_file(self, file_name: str, kind: str, content: str) -> str:
         file_id = (uuid4().hex * 3)[:72]
@@ -383,11 +385,13 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--digest", choices=("sha1", "sha256"), default="sha1")
     parser.add_argument("--sign-faults", action="store_true")
     parser.add_argument("--mtom", action="store_true")
+    parser.add_argument("--uploaded", default="{id}")
     parser.add_argument("--allow", action="append", default=[], help="SHA-256 of a client certificate")
 
 
 def _make(ledger: Ledger, options: argparse.Namespace) -> Epuap:
-    chosen = Options(options.empty, options.digest, options.sign_faults, frozenset(options.allow), options.mtom)
+    own, allowed = options, frozenset(options.allow)
+    chosen = Options(own.empty, own.digest, own.sign_faults, allowed, own.mtom, own.uploaded)
     return Epuap(ledger, options.state, chosen)
 
 
