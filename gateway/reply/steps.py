@@ -22,7 +22,7 @@ from gateway.answers.events import ASKS_LEDGERS, Answered, Drafted, Held, Return
 from gateway.answers.plan import AnswerPlan, Step, advance
 from gateway.clock import WARSAW
 from gateway.receipts.digests import canonical_sha256
-from gateway.reply import drafts
+from gateway.reply import drafts, uploads
 from gateway.reply.drafts import Facts
 from gateway.reply.papers import paper_of
 from gateway.reply.uploads import NotUploaded
@@ -227,6 +227,8 @@ def _store(stored: StoredAnswer, follows: _Next, tools: Tools) -> None:
             return
         if follows.word:
             events.append(transaction, stored.submission_id, follows.word, answer=str(stored.id), **follows.told)
+        if follows.drafted is not None:
+            uploads.forsake(transaction, stored, follows.drafted[0])
         if follows.message is not None:
             document = follows.message.document
             outbox.put(transaction, follows.message, stored.id, canonical_sha256(document))

@@ -31,6 +31,7 @@ DOES_NOT_FIT = "answers.does_not_fit"
 ID_UNKNOWN = "answers.upload_id_unknown"
 CUT_OFF = "answers.upload_cut_off"
 SUPERSEDED = "answers.upload_superseded"
+UNUSED = "answers.upload_unused"
 ESCAPED = "flow.escaped"
 _MARGIN_S = 60.0  # for drafting after the transfer
 
@@ -67,6 +68,14 @@ def enclose(files: Sequence[File], stored: StoredAnswer, tools: Tools) -> list[F
     """
     outside = _outside(files, tools.config.gateway.files.inline_limit_bytes)
     return [_by_address(file, stored, tools) if number in outside else file for number, file in enumerate(files)]
+
+
+def forsake(transaction: Connection, stored: StoredAnswer, drafted: bytes) -> None:
+    """What went up for an earlier draft and is not named by this one is an orphan. The caller holds the answer."""
+    for one in uploads.of_answer(transaction, stored.id):
+        if one.state is UploadState.KEPT and one.file_id and one.file_id.encode() not in drafted:
+            uploads.forsake(transaction, one.id, UNUSED)
+            _tell(transaction, stored, one.id, _Ended(UploadState.ORPHANED, code=UNUSED))
 
 
 def _outside(files: Sequence[File], most: int) -> frozenset[int]:

@@ -1,7 +1,7 @@
 """Rows of uploads: what a letter only refers to, put into ePUAP's store. Intent before the call, result after it.
 
     begun → kept        the store has it under `file_id`, which is what the letter says
-          → orphaned    it may lie there, and no letter will say so: an answer was lost, a worker died
+          → orphaned    it may lie there, and no letter says so: an answer was lost, a worker died, the letter changed
           → failed      it surely does not
 An answer has one `kept` row for one content (its SHA-256), however often it is drafted.
 """
@@ -90,6 +90,12 @@ def finish(
         return True
     connection.execute(update(t.answer_upload).where(row).values(file_id=file_id))
     return False
+
+
+def forsake(connection: Connection, number: int, code: str) -> None:
+    """What was kept for a letter is named by none any more. The caller holds the answer."""
+    query = update(t.answer_upload).where(U.id == number, U.state == UploadState.KEPT.value)
+    connection.execute(query.values(state=UploadState.ORPHANED.value, code=code))
 
 
 def of_answer(connection: Connection, answer_id: UUID) -> tuple[StoredUpload, ...]:

@@ -8,7 +8,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +20,16 @@ from typer.testing import CliRunner
 from gateway import channels, operations, reply, resources
 from gateway.answers.document import File
 from gateway.cli import commands
+from gateway.clock import WARSAW
 from gateway.operations import answering, letters
 from gateway.reply import uploads
 from gateway.repositories import Repositories
 from gateway.signatures import TrustPolicy, verify
 from gateway.simulate.applications import settlement_query
 from gateway.simulate.citizens import sign_trusted_profile
-from gateway.simulate.ledger import Ledger
+from gateway.simulate.ledger import Ledger, year_of_dues
 from gateway.simulate.offices.client import Office
-from gateway.simulate.people import person
+from gateway.simulate.people import nrb, person
 from gateway.transport.filerepo import file_id_of
 from gateway.transport.pull import PullBox
 from schemas.errors import OperationRefused
@@ -279,6 +280,27 @@ def test_a_letter_whose_files_only_together_do_not_fit_is_held_where_there_is_no
     _, answer = begun(gateway, PDF + bytes(INLINE - len(PDF)))
     stored = answering.shown(gateway.tools.store, answer).answer
     assert (stored.step, stored.last_code) == ("held", "answers.does_not_fit")
+
+
+def test_a_file_that_the_next_draft_does_not_name_is_an_orphan(database, office, database_url, tmp_path):
+    ledger = Ledger(make_url(database_url).set(drivername="postgresql+psycopg").render_as_string(hide_password=False))
+    ledger.create()
+    a_town(database, office, ledger, tmp_path, approve_all=True).close_offices("tax", "waste")
+    large_files(office, tmp_path, inline_limit_bytes=0)
+    gateway = a_correspondent(database, tmp_path)
+    citizen = person(31, "Krasnopol")
+    submission = gateway.receive(sign_trusted_profile(settlement_query(applicant=citizen), citizen, pki()))
+    gateway.work_until_quiet()
+    (view,) = operations.submission(gateway.tools.store, submission.id).answers
+    ledger.book(year_of_dues(citizen.pesel, datetime.now(WARSAW).date(), account=nrb(1), late=True))
+    answering.send_back(gateway.tools.store, view.answer.id, **BY)
+    gateway.work_until_quiet()
+    first, second = answering.shown(gateway.tools.store, view.answer.id).uploads
+    assert (first.state.value, first.code, second.state.value) == ("orphaned", "answers.upload_unused", "kept")
+    (only,) = attachments(answering.draft_of(gateway.tools.store, view.answer.id)).values()
+    assert only[1] == ADDRESS.format(id=second.file_id)
+    assert told(gateway, submission)[-3:] == ["answer_upload_kept", "answer_drafted", "answer_upload_orphaned"]
+    gateway.close_offices("tax", "waste")
 
 
 def test_a_settlement_statements_own_pdf_goes_the_same_way(database, office, database_url, tmp_path):
