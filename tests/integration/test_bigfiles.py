@@ -21,7 +21,7 @@ from gateway.simulate.writing import File
 from gateway.store import answers
 from gateway.store.database import Store
 from schemas.api import Caller
-from schemas.errors import ApiRefused, StoreUnavailable
+from schemas.errors import ApiRefused, ConfigError, StoreUnavailable
 from schemas.files import FileState
 from schemas.submission import Decision, Submission
 from schemas.xmldoc import parse
@@ -224,6 +224,12 @@ def test_faults_nobody_knows_end_the_tries_as_failed_where_no_transfer_was_begun
     assert (file.state, file.last_code, file.attempts) == (FileState.FAILED, "attachment.refused", 3)
     assert file.last_text == "-7 odmowa na życzenie"
     assert events_of(gateway, submission, "attachment_lost") == []
+
+
+def test_without_a_service_there_is_nobody_to_ask(site):
+    with pytest.raises(ConfigError) as caught:
+        site(url='""').tools.files.repository(TERYT)
+    assert "files.url" in str(caught.value)
 
 
 def test_an_answer_that_cannot_be_understood_is_kept_on_disk(office, site):

@@ -157,6 +157,16 @@ def test_a_scanner_that_is_no_address_is_a_problem(folder, address):
     assert "attachments.scanner" in problems_of(folder)
 
 
+@pytest.mark.parametrize(
+    "address", ["https://epuap.gov.pl/x", "http://epuap.gov.pl/x?fileId={id}", "https://e.pl/{name}/{id}"]
+)
+def test_an_address_of_uploaded_files_that_cannot_hold_their_id_is_a_problem(folder, address):
+    (folder / "gateway.toml").write_text(f'[files]\naddress = "{address}"\n', "utf-8")
+    with pytest.raises(ConfigError) as caught:
+        config.load(folder)
+    assert "files.address" in str(caught.value)
+
+
 def test_a_tenant_without_mailboxes_is_refused():
     with pytest.raises(ValueError, match="mailboxes"):
         TenantConfig.model_validate({"teryt": "9999011", "name": "X", "mailboxes": []})
