@@ -33,6 +33,7 @@ TICK_S = 0.5
 STALLED_AFTER_S = 30.0  # a worker without a heartbeat for this long is dead; its jobs are woken again
 _BACK_OFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 _STEADY_S = 30.0  # a life of the queue this long is no failed attempt to open it
+_SIDE_TASKS = frozenset({"update_heartbeats", "listener"})
 _OUTAGES = (
     StoreUnavailable, ProcrastinateException, psycopg.OperationalError, psycopg.InterfaceError, ConnectionError,
     TimeoutError,
@@ -93,9 +94,14 @@ async def _take_jobs(tools: Tools, stop: threading.Event) -> None:
             )
         )
         helper = asyncio.create_task(_retry_stalled(app))
+        deaf = 0
         try:
             while not (stop.is_set() or work.done()):
                 await asyncio.wait([work], timeout=0.1)
+                deaf = deaf + 1 if _is_deaf() else 0
+                if deaf > 1 or helper.done():
+                    log.warning("queue_lost", error="ListenerLost")
+                    break
             if not work.done():
                 work.cancel()  # graceful: jobs under way are finished
             with contextlib.suppress(asyncio.CancelledError):
@@ -104,6 +110,16 @@ async def _take_jobs(tools: Tools, stop: threading.Event) -> None:
             helper.cancel()
             with contextlib.suppress(asyncio.CancelledError, ProcrastinateException):
                 await helper
+
+
+def _is_deaf() -> bool:
+    """Does the queue take jobs without its listener or its heartbeat? (At two looks: they begin a moment after it.)
+
+    Procrastinate 3.10 watches over them only until one of its tasks has ended, and its deferrer ends at once where
+    there are no periodic tasks. Without them a worker is deaf between two polls, and counts as dead.
+    """
+    running = {task.get_name() for task in asyncio.all_tasks()}
+    return "worker loop" in running and not running >= _SIDE_TASKS
 
 
 def _app(tools: Tools) -> App:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
+import psycopg
 import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
@@ -52,6 +53,25 @@ def test_a_worker_is_woken_at_once_and_not_by_polling(gateway: Gateway) -> None:
         gateway.receive()
         _until(lambda: operations.books(gateway.tools.store).delivered == 2)
         assert time.monotonic() - started < 4.0  # the queue polls every 5 s only
+
+
+def test_a_worker_whose_listener_could_not_come_back_begins_anew(gateway: Gateway, postgres: str) -> None:
+    name = gateway.tools.store.engine.url.database
+    with capture_logs() as logs, psycopg.connect(postgres, autocommit=True) as connection:
+
+        def listeners(then: str) -> int:
+            asked = f"SELECT {then} FROM pg_stat_activity WHERE datname = '{name}' AND query LIKE 'LISTEN%'"
+            return len(connection.execute(asked).fetchall())
+
+        with working(gateway.tools):
+            _until(lambda: listeners("pid") == 1)
+            connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+            try:
+                assert listeners("pg_terminate_backend(pid)") == 1
+                _until(lambda: any(entry["event"] == "queue_lost" for entry in logs))
+            finally:
+                connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+            _until(lambda: listeners("pid") == 1)
 
 
 def test_two_workers_share_the_work_and_double_nothing(gateway: Gateway) -> None:
