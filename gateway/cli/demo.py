@@ -99,6 +99,16 @@ def _progress(json_: bool) -> Any:
         yield announce, step
 
 
+def _service(name: str) -> str:
+    match name:
+        case "settlement_query":
+            return say("Zapytanie o stan rozliczeń", "Settlement status query")
+        case "arrears_certificate_application":
+            return say("Wniosek o zaświadczenie o niezaleganiu", "Application for a certificate of no arrears")
+        case _:
+            return name
+
+
 def _show(result: dict[str, Any]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for pl, en in (("Dokument", "Document"), ("Wynik", "Outcome"), ("UPO", "UPO"), ("Przekazanie", "Delivery")):
@@ -115,9 +125,7 @@ def _show(result: dict[str, Any]) -> None:
             if trip["answered"]
             else say("BEZ odpowiedzi", "NOT answered")
         )
-        out.print(
-            f"{say('Sprawa z odpowiedzią', 'Round trip')} {trip['service']}: {answered}; {receipts}", markup=False
-        )
+        out.print(f"{_service(trip['service'])}: {answered}; {receipts}", markup=False)
     books = result["books"]
     out.print()
     out.print(
