@@ -37,14 +37,31 @@ Connector = Annotated[str | None, typer.Option("--connector", help="Nazwa łącz
 def opened_store(folder: Path) -> Iterator[Any]:
     """The store of a configuration folder, at our schema."""
     from gateway import config as settings
-    from gateway import log
     from gateway.app import open_store
     from gateway.store.schema import check_schema
 
-    log.configure(os.environ.get("BRAMA_LOG_LEVEL", "ERROR"))
+    log_errors()
     with open_store(settings.load(folder)) as store:
         check_schema(store.engine)
         yield store
+
+
+@contextmanager
+def opened_tools(folder: Path) -> Iterator[Any]:
+    """Everything the steps work with, for operations that begin something."""
+    from gateway import config as settings
+    from gateway.app import open_tools
+
+    log_errors()
+    with open_tools(settings.load(folder)) as tools:
+        yield tools
+
+
+def log_errors() -> None:
+    """Only errors are logged beside a command's answer, unless BRAMA_LOG_LEVEL says otherwise."""
+    from gateway import log
+
+    log.configure(os.environ.get("BRAMA_LOG_LEVEL", "ERROR"))
 
 
 def submission_id(store: Any, given: str) -> UUID:

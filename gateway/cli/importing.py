@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +10,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from gateway.cli.chosen import Actor
+from gateway.cli.chosen import Actor, log_errors
 from gateway.cli.documents import AsJson
 from gateway.cli.output import Exit, err, language, leave, out, say, show_json
 from gateway.cli.service import Folder
@@ -38,11 +37,10 @@ def import_(
     Ponowny import tej samej paczki niczego nie zmienia. Kod wyjścia 1: co najmniej jednej pozycji nie da się przyjąć.
     """
     from gateway import config as settings
-    from gateway import log
     from gateway.app import open_tools
     from gateway.operations import importing
 
-    log.configure(os.environ.get("BRAMA_LOG_LEVEL", "ERROR"))
+    log_errors()
     loaded = settings.load(config)
     box = importing.mailbox_of(loaded, tenant, mailbox)
     quiet = json_ or not err.is_terminal

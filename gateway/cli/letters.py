@@ -10,10 +10,9 @@ import typer
 from rich.table import Table
 
 from gateway.cli.answers import _told
-from gateway.cli.chosen import Actor, Id, Limit, Reason, State, Tenant, opened_store, submission_id
+from gateway.cli.chosen import Actor, Id, Limit, Reason, State, Tenant, opened_store, opened_tools, submission_id
 from gateway.cli.documents import AsJson
 from gateway.cli.output import language, out, say, show_json
-from gateway.cli.rulings import opened
 from gateway.cli.service import Folder
 from schemas.texts import text
 
@@ -24,7 +23,7 @@ def findings(config: Folder, submission: Id, json_: AsJson = False) -> None:
     """Pokaż ponumerowane ustalenia, do których można wezwać."""
     from gateway.operations import letters
 
-    with opened(config) as tools:
+    with opened_tools(config) as tools:
         found = letters.findings_of(tools, submission_id(tools.store, submission))
     if json_:
         show_json([{"number": number, **one.to_json()} for number, one in enumerate(found, start=1)])
@@ -53,7 +52,7 @@ def call(
     """Wezwij do wyjaśnień lub korekty; projekt czeka na zatwierdzenie."""
     from gateway.operations import letters
 
-    with opened(config) as tools:
+    with opened_tools(config) as tools:
         one = submission_id(tools.store, submission)
         done = letters.call_for_correction(
             tools, one, actor=actor, reason=reason, findings=finding or None, points=point or (), days=days,
@@ -78,7 +77,7 @@ def deliver_decision(
     """Doręcz decyzję przez Doręczyciela; projekt czeka na zatwierdzenie, a UPD kończy sprawę doręczenia."""
     from gateway.operations import letters
 
-    with opened(config) as tools:
+    with opened_tools(config) as tools:
         done = letters.deliver_decision(
             tools, submission_id(tools.store, submission), (file.name, file.read_bytes()), number=number,
             dated=dated.date(), subject=subject, actor=actor, reason=reason, unsigned=unsigned,

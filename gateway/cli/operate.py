@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,6 +24,7 @@ from gateway.cli.chosen import (
     delivery_id,
     form_namespace,
     opened_store,
+    opened_tools,
     plain_table,
     show_page,
     submission_id,
@@ -223,12 +223,9 @@ def deliveries_settle(
 @deliveries.command("look-up")
 def deliveries_look_up(config: Folder, delivery: Id, reason: Reason, actor: Actor, json_: AsJson = False) -> None:
     """Zapytaj urząd, czy ma przekazaną sprawę; jeśli nie, przekaż ją ponownie."""
-    from gateway import config as settings
-    from gateway import log, operations
-    from gateway.app import open_tools
+    from gateway import operations
 
-    log.configure(os.environ.get("BRAMA_LOG_LEVEL", "ERROR"))
-    with open_tools(settings.load(config)) as tools:
+    with opened_tools(config) as tools:
         one = delivery_id(tools.store, delivery)
         reference = operations.look_up(tools, one, actor=actor, reason=reason)
     if json_:
@@ -287,12 +284,9 @@ def submissions_map_again(
     json_: AsJson = False,
 ) -> None:
     """Odczytaj zachowany dokument na nowo, według dzisiejszych odwzorowań."""
-    from gateway import config as settings
-    from gateway import log, operations
-    from gateway.app import open_tools
+    from gateway import operations
 
-    log.configure(os.environ.get("BRAMA_LOG_LEVEL", "ERROR"))
-    with open_tools(settings.load(config)) as tools:
+    with opened_tools(config) as tools:
         one = submission_id(tools.store, submission)
         _told_replay(operations.map_again(tools, one, actor=actor, reason=reason, resend=resend), json_)
 

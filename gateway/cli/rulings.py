@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from gateway.cli.chosen import Actor, Id, Reason, submission_id
+from gateway.cli.chosen import Actor, Id, Reason, opened_tools, submission_id
 from gateway.cli.documents import AsJson
 from gateway.cli.service import Folder
 from gateway.cli.shown import told
@@ -29,7 +25,7 @@ def rule(
     """Rozstrzygnij, czy pismo wniesiono skutecznie; powód jest podstawą i może trafić do zawiadomienia."""
     from gateway.operations import lodging
 
-    with opened(config) as tools:
+    with opened_tools(config) as tools:
         one = submission_id(tools.store, submission)
         verdict: Any = "effective" if effective else "ineffective"
         told(lodging.rule(tools, one, verdict, actor=actor, reason=reason), json_)
@@ -38,15 +34,3 @@ def rule(
 def add_to(submissions: typer.Typer) -> None:
     """The command of this module into the group it belongs to."""
     submissions.command("rule")(rule)
-
-
-@contextmanager
-def opened(config: Path) -> Iterator[Any]:
-    """Everything the steps work with, for operations that begin answers."""
-    from gateway import config as settings
-    from gateway import log
-    from gateway.app import open_tools
-
-    log.configure(os.environ.get("BRAMA_LOG_LEVEL", "ERROR"))
-    with open_tools(settings.load(config)) as tools:
-        yield tools
