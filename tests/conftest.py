@@ -16,6 +16,7 @@ import pytest
 import structlog
 from sqlalchemy import create_engine, make_url, text
 
+from gateway.simulate.offices.client import Office
 from gateway.store.database import Store
 from gateway.store.embedded import embedded
 from gateway.store.schema import migrate
@@ -70,6 +71,21 @@ def database(database_url: str) -> Iterator[Store]:
 def gateway(database: Store, tmp_path: Path) -> Gateway:
     """A whole gateway: real steps on a real database, one office that can be told to misbehave."""
     return a_gateway(database, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    """The simulated ePUAP as a process of its own, one per module; a module may have another one."""
+    with Office("epuap", tmp_path_factory.mktemp("epuap")) as started:
+        yield started
+
+
+@pytest.fixture
+def office(running: Office) -> Iterator[Office]:
+    """The simulated ePUAP for one test: empty, and well again afterwards."""
+    running.reset()
+    yield running
+    running.tell("up")
 
 
 @pytest.fixture(autouse=True)

@@ -32,19 +32,6 @@ from tests.outboxes import CITIZEN_BOX, Correspondent, a_town, place_receipt
 CITIZEN = person(31, "Krasnopol")
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    with Office("epuap", tmp_path_factory.mktemp("epuap")) as started:
-        yield started
-
-
-@pytest.fixture
-def office(running: Office) -> Iterator[Office]:
-    running.reset()
-    yield running
-    running.tell("up")
-
-
 @pytest.fixture
 def ledger(database_url: str) -> Ledger:
     """The gmina's tax and waste ledgers, in a table beside ours."""

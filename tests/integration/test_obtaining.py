@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,19 +26,6 @@ first_after_s = {first}
 retry_s = [0.0]
 """
 Make = Callable[..., Correspondent]
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    with Office("epuap", tmp_path_factory.mktemp("epuap")) as started:
-        yield started
-
-
-@pytest.fixture
-def office(running: Office) -> Iterator[Office]:
-    running.reset()
-    yield running
-    running.tell("up")
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,19 +18,6 @@ from schemas.submission import Decision, SubmissionState
 from tests.builders import a_signed_document, pki
 from tests.outboxes import CITIZEN_BOX, Correspondent, answering, configure, place_receipt
 from tests.processes import brama
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    with Office("epuap", tmp_path_factory.mktemp("epuap")) as started:
-        yield started
-
-
-@pytest.fixture
-def office(running: Office) -> Iterator[Office]:
-    running.reset()
-    yield running
-    running.tell("up")
 
 
 @pytest.fixture

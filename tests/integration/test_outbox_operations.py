@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -27,19 +26,6 @@ from tests.outboxes import Correspondent, configure
 from tests.outboxes import answering as a_correspondent
 
 BY = {"actor": "urzędnik", "reason": "sprawdzono w portalu"}
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    with Office("epuap", tmp_path_factory.mktemp("epuap")) as started:
-        yield started
-
-
-@pytest.fixture
-def office(running: Office) -> Iterator[Office]:
-    running.reset()
-    yield running
-    running.tell("up")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import base64
 import json
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
@@ -48,19 +48,6 @@ INLINE = 400_000
 ADDRESS = f"https://{HOST}/file-download-servlet/DownloadServlet?fileId={{id}}"
 STR = "{http://crd.gov.pl/xml/schematy/struktura/2009/11/16/}"
 Make = Callable[..., Correspondent]
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    with Office("epuap", tmp_path_factory.mktemp("epuap")) as started:
-        yield started
-
-
-@pytest.fixture
-def office(running: Office) -> Iterator[Office]:
-    running.reset()
-    yield running
-    running.tell("up")
 
 
 def large_files(office: Office, folder: Path, **more: object) -> None:
