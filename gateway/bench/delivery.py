@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from multiprocessing.synchronize import Event as ProcessEvent
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -23,6 +23,7 @@ import psycopg
 from sqlalchemy import insert, make_url, text
 
 from connectors.base import Capabilities, Options
+from gateway import log
 from gateway.clock import SystemClock
 from gateway.config import Config, GatewayConfig
 from gateway.store import jobs
@@ -51,10 +52,6 @@ class Figures:
     ratio: float
     backlog_per_s: float | None
     backlog_ratio: float | None
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return asdict(self)
 
 
 def run(cases: int = 1000, workers: int = 2, waiting: int = 0, rounds: int = 1) -> Figures:
@@ -116,6 +113,7 @@ def _engine(url: str, cases: int, workers: int, waiting: int) -> float:
 
 
 def _engine_worker(url: str, ready: Any, go: ProcessEvent, stop: ProcessEvent) -> None:
+    log.configure("ERROR")  # a spawned process has set up nothing: it would write among the figures
     store = Store(url, pool_size=12)
     store.ping()
     ready.release()

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from lxml import etree
@@ -44,10 +44,6 @@ class Figures:
     ratio: float
     one_parse_ratio: float
     budget: float = BUDGET
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return asdict(self)
 
 
 def run(rounds: int = 150, repeat: int = 5) -> Figures:

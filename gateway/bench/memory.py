@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from gateway import flow, memory
+from gateway import flow, log, memory
 from gateway.bench import intake as site
 from gateway.simulate import documents
 from gateway.simulate.citizens import person, sign_trusted_profile
@@ -42,6 +42,7 @@ def measure(attached_bytes: int = ATTACHED_BYTES, rounds: int = ROUNDS) -> list[
 
 
 def _measured(folder: Path, address: str, attached_bytes: int, rounds: int) -> list[dict[str, Any]]:
+    log.configure("ERROR")  # a spawned process has set up nothing: it would write among the figures
     memory.settle()
     store = Store(address)
     try:

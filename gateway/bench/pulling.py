@@ -16,9 +16,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import text
 
@@ -33,7 +32,7 @@ from gateway.store.schema import migrate
 from schemas.ids import sha256
 
 Progress = Callable[[str, int, int], None]
-STANDS_STILL_S = 60.0  # nothing written for so long: it will not end by itself, and the books show why
+STANDS_STILL_S = 180.0  # nothing written for so long: it will not end by itself, and the books show why
 _PROCESSES = ("pull", "work")
 
 _TALLY = """
@@ -85,20 +84,9 @@ class Books:
 class PullReport:
     """Both times for the same documents, in seconds, and the books of ours."""
 
-    documents: int
-    boxes: int
     floor_s: float
     ours_s: float
     books: Books
-
-    @property
-    def ratio(self) -> float:
-        """How many times as long as only pulling."""
-        return self.ours_s / self.floor_s
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return {**asdict(self), "ratio": self.ratio, "balanced": self.books.balanced}
 
 
 def run(documents: int = 500, progress: Progress = lambda *_: None) -> PullReport:
@@ -117,11 +105,9 @@ def run(documents: int = 500, progress: Progress = lambda *_: None) -> PullRepor
             store = Store(address)
             try:
                 migrate(store.engine)
-                with _running(config, folder):
-                    _await_end(store, sent, progress)
-                return PullReport(
-                    documents, TENANTS, floor_s, _took(store), _books(store, epuap, sent, placed, config.folder)
-                )
+                with _running(config, folder) as processes:
+                    _await_end(store, epuap, sent, placed, processes, progress)
+                return PullReport(floor_s, _took(store), _books(store, epuap, sent, placed, config.folder))
             finally:
                 store.close()
     finally:
@@ -140,40 +126,54 @@ def _floor(epuap: Office, pki: Pki, sent: Sequence[Sent], progress: Progress) ->
 
 
 @contextmanager
-def _running(config: Config, folder: Path) -> Iterator[None]:
+def _running(config: Config, folder: Path) -> Iterator[list[_Process]]:
     """`brama pull` and `brama work`, as an operator starts them."""
-    started = [_started(command, config, folder) for command in _PROCESSES]
+    started = [_Process(command, config, folder / f"{command}.log") for command in _PROCESSES]
     try:
-        yield
+        yield started
     finally:
         for process in started:
-            process.terminate()
+            process.popen.terminate()
         for process in started:
-            process.wait(30)
+            process.popen.wait(30)
 
 
-def _started(command: str, config: Config, folder: Path) -> subprocess.Popen[bytes]:
-    with (folder / f"{command}.log").open("wb") as log:
-        return subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, "-m", "gateway", command, "--config", str(config.folder)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-        )
+class _Process:
+    """One command of ours, which must not end by itself."""
+
+    def __init__(self, command: str, config: Config, log: Path) -> None:
+        self._command, self._log = command, log
+        with log.open("wb") as sink:
+            self.popen = subprocess.Popen(  # noqa: S603 - our own program
+                [sys.executable, "-m", "gateway", command, "--config", str(config.folder)],
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            )
+
+    def must_run(self) -> None:
+        """Raises RuntimeError with its last words: it has ended."""
+        if self.popen.poll() is not None:
+            words = self._log.read_text("utf-8", "replace")[-2000:]
+            raise RuntimeError(f"brama {self._command} ended with {self.popen.returncode}: {words}")
 
 
-def _await_end(store: Store, sent: Sequence[Sent], progress: Progress) -> None:
-    """Until everything is where it must be, or nothing moves any more."""
+def _await_end(
+    store: Store, epuap: Office, sent: Sequence[Sent], placed: int, processes: Sequence[_Process], progress: Progress
+) -> None:
+    """Until everything is where it must be, or nothing moves any more. Raises RuntimeError: a process has ended."""
     fates = Counter(one.fate for one in sent)
     copies = sum(one.twice for one in sent)
     events, since = -1, time.monotonic()
     while time.monotonic() - since < STANDS_STILL_S:
+        for process in processes:
+            process.must_run()
         now = _tally(store)
         decided = now["accepted"] + now["quarantined"] + now["rejected"]
         progress("pulled and delivered", now["delivered"], fates["accepted"])
-        if decided == len(sent) and now["again"] == copies and now["delivered"] == fates["accepted"]:
-            time.sleep(1.0)  # the last confirmation and the last event of a process may still be on their way
+        there = decided == len(sent) and now["again"] == copies and now["delivered"] == fates["accepted"]
+        if there and pull_site.let_go(epuap).total() >= placed:  # the last confirmations come after what they confirm
             return
         if now["events"] != events:
             events, since = now["events"], time.monotonic()

@@ -1,4 +1,7 @@
-"""Every measurement under one name, in one shape: what, ours, the floor of the same run, their ratio, the budget."""
+"""Every measurement under one name, in one shape: what, ours, the floor of the same run, their ratio, the budget.
+
+A quick run does the same with the least there is to do: it shows that everything runs, and its figures mean nothing.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 Figures = list[dict[str, Any]]
+Progress = Callable[[str, int, int], None]  # what, how many are done, of how many
 
 
 def names() -> list[str]:
@@ -14,55 +18,55 @@ def names() -> list[str]:
     return [*_SUITE, PULL]
 
 
-def run(name: str, documents: int = 500) -> Figures:
+def run(name: str, documents: int = 500, *, quick: bool = False, progress: Progress = lambda *_: None) -> Figures:
     """Measure one thing; takes from seconds to a few minutes. `documents`: how many the pull run is made with."""
-    return _pull(documents) if name == PULL else _SUITE[name]()
+    return _pull(documents, progress) if name == PULL else _SUITE[name](quick)
 
 
-def _intake() -> Figures:
+def _intake(quick: bool) -> Figures:
     from gateway.bench import intake
 
-    return intake.measure()
+    return intake.measure(rounds=1, most=2) if quick else intake.measure()
 
 
-def _memory() -> Figures:
+def _memory(quick: bool) -> Figures:
     from gateway.bench import memory
 
-    return memory.measure()
+    return memory.measure(attached_bytes=1 << 20, rounds=2) if quick else memory.measure()
 
 
-def _signatures() -> Figures:
+def _signatures(quick: bool) -> Figures:
     from gateway.bench import signatures
 
-    return signatures.measure()
+    return signatures.measure(rounds=1) if quick else signatures.measure()
 
 
-def _forms() -> Figures:
+def _forms(quick: bool) -> Figures:
     from gateway.bench import forms
 
-    found = forms.run()
+    found = forms.run(rounds=1, repeat=3) if quick else forms.run()
     ours = found.validate_us + found.map_us
     return [_figure("validate and map 10 KB", "µs CPU", ours, found.floor_us, found.ratio, found.budget)]
 
 
-def _delivery() -> Figures:
+def _delivery(quick: bool) -> Figures:
     from gateway.bench import delivery
 
-    found = delivery.run(cases=600, waiting=100_000)
+    found = delivery.run(cases=10, workers=1, waiting=5) if quick else delivery.run(cases=600, waiting=100_000)
     figures = [_figure("three-step delivery", "cases/s", found.engine_per_s, found.floor_per_s, found.ratio, 0.5)]
     if found.backlog_per_s is not None and found.backlog_ratio is not None:
-        name = "the same with 100,000 waiting"
+        name = f"the same with {found.waiting:,} waiting"
         figures.append(_figure(name, "cases/s", found.backlog_per_s, found.engine_per_s, found.backlog_ratio, 0.9))
     for figure in figures:
         figure["within_budget"] = figure["ratio"] >= figure["budget"]  # a rate: more is better
     return figures
 
 
-def _pull(documents: int) -> Figures:
+def _pull(documents: int, progress: Progress) -> Figures:
     """Rates beside the bare loop's; there is no budget for them, but the books must balance."""
     from gateway.bench import pulling
 
-    found = pulling.run(documents)
+    found = pulling.run(documents, progress)
     ours, floor = documents / found.ours_s, documents / found.floor_s
     figure = _figure(f"pull {documents}", "doc/s", ours, floor, ours / floor, None)
     return [{**figure, "books": asdict(found.books), "books_balanced": found.books.balanced}]
@@ -81,7 +85,7 @@ def _figure(name: str, unit: str, value: float, floor: float, ratio: float, budg
 
 
 PULL = "pull"
-_SUITE: dict[str, Callable[[], Figures]] = {
+_SUITE: dict[str, Callable[[bool], Figures]] = {
     "intake": _intake,
     "memory": _memory,
     "signatures": _signatures,

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
-from gateway.bench.pulling import Books, run
+from gateway.bench.pulling import Books
 
 FEW = 60  # of them one is rejected, one quarantined, and one sent twice
 
 
-def test_what_thirteen_boxes_hold_is_pulled_decided_and_delivered_once():
-    report = run(FEW)
-    assert report.books.balanced, report.books
+def test_what_thirteen_boxes_hold_is_pulled_decided_and_delivered_once(brama):
+    (figure,) = brama.json("bench", "pull", "--documents", FEW)
     expected = Books(
         placed=FEW + 1, let_go=FEW + 1, kept=FEW, again=1, accepted=FEW - 2, quarantined=1, rejected=1,
         receipts=FEW - 1, delivered=FEW - 2, undelivered=0, lost=0, doubled=0, wrong=0,
     )  # fmt: skip
-    assert report.books == expected
-    assert report.to_json()["ratio"] == report.ours_s / report.floor_s > 0
+    assert figure["books"] == asdict(expected)
+    assert figure["books_balanced"]
+    assert (figure["name"], figure["unit"]) == (f"pull {FEW}", "doc/s")
+    assert figure["value"] > 0 < figure["floor"]
 
 
 @pytest.mark.parametrize(

@@ -448,10 +448,6 @@ def test_trusted_lists_are_none_until_one_is_imported_and_an_unsigned_one_is_ref
     assert refusal["error"]["code"] == "trust.no_signers"
 
 
-def test_bench_knows_its_names(brama):
-    assert "intake" in brama("bench", "nic", expect=USAGE)
-
-
 def test_a_validation_report_is_written_and_judged_again_from_its_own_evidence(brama, folder, gateway, tmp_path):
     submission = gateway.receive(a_signed_document())
 

@@ -13,4 +13,4 @@ def test_ours_is_measured_beside_its_floor_on_the_same_document():
     assert figures.floor_us > 0
     assert figures.ratio == (figures.validate_us + figures.map_us) / figures.floor_us
     assert figures.one_parse_ratio > figures.ratio  # the floor of one parse is lower
-    assert figures.to_json()["budget"] == BUDGET == 1.5
+    assert figures.budget == BUDGET == 1.5
