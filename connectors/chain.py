@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Literal, Protocol
 
 from pydantic import Field, field_validator, model_validator
@@ -18,6 +19,7 @@ from schemas.delivery import CaseRecord, Delivered, Outcome, Repeat, Steps, Step
 
 _KNOWN_LATER = frozenset({"steps", "file"})
 _ASKABLE = frozenset({"key", "steps"})
+NOBODYS_KEY = "brama-check"  # for trying whether a look-up says no where it must
 
 
 class Answer(Protocol):
@@ -115,6 +117,10 @@ class Caller(Protocol):
 
     def __call__(self, call: Call, scope: Mapping[str, Any]) -> Answer: ...
 
+    def ready(self) -> None:
+        """Get what calls need (a token, the WSDL), so that a step takes no longer than its call. Raises StepStopped."""
+        ...
+
 
 class Chain:
     """Steps, the rules for reading answers, and the reference to give back."""
@@ -191,10 +197,10 @@ class Chain:
         if step.for_each is None:
             scope["steps"][step.name] = self._once(step.name, step, scope, steps)
             return
-        for number, file in enumerate(scope["files"], start=1):
+        for file in scope["files"]:
             if step.for_each in ("file", file["role"]):
                 inner = {**scope, "file": file}
-                file[step.name] = self._once(f"{step.name}-{number}", step, inner, steps)
+                file[step.name] = self._once(f"{step.name}-{file['id']}", step, inner, steps)
                 scope["steps"][step.name] = file[step.name]  # for roles that come once: the document, the receipt
 
     def _once(self, name: str, step: Step, scope: Mapping[str, Any], steps: Steps) -> dict[str, Any]:
@@ -204,6 +210,8 @@ class Chain:
             find = lambda: self.ask(look_up, scope)  # noqa: E731
         elif step.repeatable:
             find = lambda: None  # noqa: E731 - nothing to ask: simply do it again
+        with suppress(StepStopped):  # the call will say it again, and what it means for the step
+            self.caller.ready()
         return steps.once(name, lambda: self._effect(step, scope), find)
 
     def _effect(self, step: Step, scope: Mapping[str, Any]) -> dict[str, Any]:

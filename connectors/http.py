@@ -35,8 +35,10 @@ from connectors.kept import Sessions, Use
 from connectors.outcomes import outcome, technical
 from schemas.delivery import Outcome
 from schemas.errors import ConnectorError
+from schemas.octets import Octets
 
 _CHUNK = 64 * 1024
+_LONGEST_PAUSE_S = 86400.0
 
 
 class HttpOptions(Options):
@@ -94,7 +96,7 @@ class Http:
         method: str,
         url: str,
         *,
-        content: bytes | None = None,
+        content: bytes | Octets | None = None,
         headers: Mapping[str, str] | None = None,
         auth: AuthBase | None = None,
         parts: Any = None,
@@ -179,8 +181,15 @@ class Http:
             into(chunk)
 
 
+_ELSEWHERE = frozenset({307, 308, 404, 405, 410})  # the request itself was not taken; it belongs elsewhere
+_MAY_BE_DONE = frozenset({408, 425})
+
+
 def refusal_of(reply: Reply) -> Outcome | None:
-    """What a status other than 2xx means for an effect; None for 2xx: the body decides."""
+    """What a status other than 2xx means for an effect; None for 2xx: the body decides.
+
+    A redirect after a POST is also how services say "done, look there", and 409 how others say "I have this one".
+    """
     status = reply.status_code
     if 200 <= status < 300:
         return None
@@ -189,22 +198,33 @@ def refusal_of(reply: Reply) -> Outcome | None:
         return outcome("http.later", text, retry_after(reply))
     if status in (401, 403, 407):
         return outcome("http.not_admitted", text)
-    if status < 400 or status in (404, 405, 410):
+    if 300 <= status < 400 and status not in _ELSEWHERE:
+        return outcome("http.redirected", text)
+    if status == 409:
+        return outcome("http.conflict", text)
+    if status in _ELSEWHERE:
         return outcome("http.wrong_address", text)
-    return outcome("http.refused" if status < 500 and status != 408 else "http.status", text)
+    return outcome("http.refused" if 400 <= status < 500 and status not in _MAY_BE_DONE else "http.status", text)
 
 
 def retry_after(reply: Reply) -> float | None:
-    """Seconds the other side asks us to wait, given as seconds or as a date; None when it names no time."""
+    """Seconds the other side asks us to wait, given as seconds or as a date, a day at most; None when it names no time.
+
+    Who asks for more has a wrong clock or a wrong setting, and the case must not lie for years.
+    """
     text = reply.headers.get("Retry-After", "").strip()
-    if text.isdigit():
-        return float(text)
+    if text.isascii() and text.isdecimal():
+        return _bounded(float(text))
     try:
         wanted = parsedate_to_datetime(text)
     except ValueError:
         return None
     aware = wanted if wanted.tzinfo else wanted.replace(tzinfo=UTC)
-    return max(0.0, (aware - now()).total_seconds())
+    return _bounded((aware - now()).total_seconds())
+
+
+def _bounded(seconds: float) -> float:
+    return min(max(0.0, seconds), _LONGEST_PAUSE_S)
 
 
 class _Exchange:
@@ -226,6 +246,15 @@ class _Exchange:
         finally:
             timer.cancel()
             _CURRENT.reset(token)
+
+    def about_to_send(self) -> None:
+        """The last look before the first byte. Raises TimeoutError: connecting took all the time there was.
+
+        A slow name or handshake must not let a request out later than whoever sends it may still send.
+        """
+        if self.cut_off and not self.sent:
+            raise TimeoutError("connecting took too long")
+        self.sent = True
 
     def failure(self, error: Exception) -> ExchangeFailed:
         if isinstance(error, ExchangeFailed):
@@ -278,7 +307,7 @@ class _Watched:
         exchange = _CURRENT.get()
         if exchange is not None and not self._connecting:
             exchange.socket = self.sock  # a kept connection was made by an earlier exchange
-            exchange.sent = True
+            exchange.about_to_send()
         super().send(data)  # type: ignore[misc]
 
 

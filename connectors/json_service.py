@@ -62,14 +62,19 @@ class JsonService:
             )  # fmt: skip
         except ExchangeFailed as error:
             raise StepStopped(error.outcome()) from error
-        return self._read(reply, call)
+        return self._read(reply, call, scope)
+
+    def ready(self) -> None:
+        """Have a token. Raises: StepStopped `http.no_token`."""
+        if self._tokens is not None:
+            self._tokens.current()
 
     def _key(self, call: Call, scope: Mapping[str, Any]) -> dict[str, str]:
-        """One key for each effect: ours, the step, and the file where a step is done for each."""
+        """One key for each effect, the same in every try: ours, the step, and the file of a step done for each."""
         header = self._options.idempotency_header
         if header is None or not isinstance(call, Step):
             return {}
-        file = f".{scope['file']['number']}" if call.for_each else ""
+        file = f".{scope['file']['id']}" if call.for_each else ""
         return {header: f"{scope['key']}.{call.name}{file}"}
 
     def _body(self, method: str, call: Call, scope: Mapping[str, Any], headers: dict[str, str]) -> dict[str, Any]:
@@ -84,10 +89,12 @@ class JsonService:
         body = to_json(fill(call.arguments, scope), self._options.decimals == "number")
         return {"headers": {**headers, "Content-Type": "application/json"}, "content": body.encode()}
 
-    def _read(self, reply: Reply, call: Call) -> JsonAnswer:
+    def _read(self, reply: Reply, call: Call, scope: Mapping[str, Any]) -> JsonAnswer:
         answer = JsonAnswer(reply.status_code, _parsed(reply.content))
         if isinstance(call, LookUp) and _expects(call, reply.status_code):
             return answer  # a look-up may say in its rules that, for example, 404 means: not there
+        if isinstance(call, Step) and any(rule.judge(answer, scope) for rule in self._options.reading.already):
+            return answer  # "already there" comes with any status, 409 above all
         if reply.status_code == 401 and self._tokens is not None:
             self._tokens.forget()
         refusal = refusal_of(reply)
@@ -124,7 +131,7 @@ class JsonAnswer:
 
     def at(self, path: str, apart: bool = True) -> list[Any]:
         """Every value at the path; a list at its end is taken `apart`, or left whole."""
-        found = [self.content]
+        found = [] if self.content is UNREADABLE else [self.content]
         for name in [] if path == "." else path.split("/"):
             found = [inner for value in found for inner in _inside(value, name)]
         return [inner for value in found for inner in (value if apart and isinstance(value, list) else [value])]

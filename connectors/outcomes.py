@@ -38,7 +38,9 @@ MEANING: dict[str, type[Refused] | type[Unreachable] | type[Unsettled]] = {
     "http.answer_too_large": Unsettled,
     "http.later": Unreachable,  # 429, 503
     "http.not_admitted": Unreachable,  # 401, 403, 407: credentials are for the administrator, not for a clerk
-    "http.wrong_address": Unreachable,  # 3xx, 404, 405, 410
+    "http.wrong_address": Unreachable,  # 307, 308, 404, 405, 410
+    "http.redirected": Unsettled,  # any other 3xx: also the way to say "done, look there"
+    "http.conflict": Unsettled,  # 409: it may have this very case, or be taking it just now
     "http.refused": Refused,  # 400 and the other 4xx
     "http.status": Unsettled,  # 5xx and whatever else
     "http.no_token": Unreachable,  # the authorisation server gave none, so the office was not asked at all

@@ -154,6 +154,10 @@ class Service:
             raise StepStopped(error.outcome()) from error
         return self._read(reply)
 
+    def ready(self) -> None:
+        """Have the WSDL. Raises: StepStopped `soap.contract_unavailable`."""
+        self._load()
+
     def check(self, calls: list[Call]) -> None:
         """Raises: ConnectorError: WSDL not loadable, operation not in it."""
         self._proxy = None

@@ -16,7 +16,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from difflib import get_close_matches
 from typing import Any
@@ -49,21 +50,38 @@ def scope_of(record: CaseRecord, key: str, message_id: str) -> dict[str, Any]:
         "fields": record.fields,
         "record": json.dumps(record.fields, ensure_ascii=False, default=as_text),
         "case": record.case,
-        "files": [file_scope(file, number) for number, file in enumerate(record.files, start=1)],
+        "files": files_scope(record.files),
         "steps": {},
     }
 
 
+def files_scope(files: Sequence[AttachmentFile]) -> list[dict[str, Any]]:
+    """Receipts last: one may come between two tries, and must not shift the numbers of what was sent before it."""
+    ordered = sorted(files, key=lambda file: file.role == "receipt")
+    scopes = [file_scope(file, number) for number, file in enumerate(ordered, start=1)]
+    seen: Counter[str] = Counter()
+    for scope in scopes:
+        seen[scope["id"]] += 1
+        if seen[scope["id"]] > 1:
+            scope["id"] = f"{scope['id']}-{seen[scope['id']]}"
+    return scopes
+
+
 def file_scope(file: AttachmentFile, number: int) -> dict[str, Any]:
-    """`{file.number}` from 1, `.name`, `.content_type`, `.role`, `.content` (bytes), `.size`, `.sha256` (hex)."""
+    """`{file.number}` from 1, `.name`, `.content_type`, `.role`, `.content` (bytes), `.size`, `.sha256` (hex), `.id`.
+
+    `.id` is made of role, name and content: the same in every try, whatever other files there are by then.
+    """
+    digest = hashlib.sha256(file.content).hexdigest()
     return {
+        "id": hashlib.sha256(f"{file.role}\0{file.name}\0{digest}".encode()).hexdigest()[:16],
         "number": number,
         "name": file.name,
         "content_type": file.content_type,
         "role": file.role,
         "content": file.content,
         "size": len(file.content),
-        "sha256": hashlib.sha256(file.content).hexdigest(),
+        "sha256": digest,
     }
 
 

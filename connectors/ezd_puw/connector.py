@@ -18,13 +18,14 @@ from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from connectors.base import Capabilities, LookUpFailed, Options, QueryAnswer
-from connectors.chain import Chain, LookUp, Reading, Rule, Step
+from connectors.chain import NOBODYS_KEY, Chain, LookUp, Reading, Rule, Step
 from connectors.clock import now
 from connectors.ezd_puw.options import EzdPuwOptions, OpenCase, Token
 from connectors.outcomes import as_error
 from connectors.queries import QueryCache
 from connectors.soap import Service, SoapOptions
 from schemas.delivery import CaseRecord, Outcome, Repeat, Steps, StepStopped
+from schemas.errors import ConnectorError
 
 _OK = (Rule(path="ResultStatus", equals="1"),)
 _LETTER_NUMBERS = {"number": "ZnakWplywu", "folder": "IdKoszulki"}
@@ -48,9 +49,11 @@ class EzdPuwConnector:
         """The contract has our operations, and the office answers a question about a letter that does not exist."""
         self.service.check([call for step in self.chain.steps for call in (step, step.find) if call])
         try:
-            self.find("brama-check")
+            found = self.find(NOBODYS_KEY)
         except LookUpFailed as error:
             raise as_error(error.__cause__) if isinstance(error.__cause__, StepStopped) else error from error
+        if found is not None:
+            raise ConnectorError("connector.look_up_untrue", reference=found)
 
     def find(self, key: str) -> str | None:
         """The letter's registry number (RPW), when everything is there; see Chain.find."""

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from connectors.base import Capabilities, LookUpFailed, Options
-from connectors.chain import Call, Chain, LookUp, Reading, Rule
+from connectors.chain import NOBODYS_KEY, Call, Chain, LookUp, Reading, Rule
 from connectors.clock import now
 from connectors.ezd_rp.options import API, ApiKey, EzdRpOptions
 from connectors.http import Http
@@ -23,6 +23,7 @@ from connectors.rest import RestStep
 from connectors.soap import calls_of
 from connectors.values import ValuesMissing, fill, scope_of
 from schemas.delivery import CaseRecord, Outcome, Repeat, Steps, StepStopped
+from schemas.errors import ConnectorError
 from schemas.rules import FieldRule, violations
 
 _LONGEST_TITLE = 500
@@ -61,6 +62,9 @@ class EzdRpConnector:
             self.service(search, {})
         except StepStopped as stop:
             raise as_error(stop) from stop
+        asking = next((step.find for step in self.chain.steps if step.name == "number" and step.find), None)
+        if asking is not None and self.chain.ask(asking, {"key": NOBODYS_KEY, "steps": {}}) is not None:
+            raise ConnectorError("connector.look_up_untrue", reference=NOBODYS_KEY)
 
     def find(self, key: str) -> str | None:
         """The registry number and year, when everything is there. Raises: LookUpFailed."""
@@ -95,16 +99,20 @@ def steps_of(options: EzdRpOptions) -> tuple[RestStep, ...]:
         operation=f"POST {API}/dokumenty/{{steps.register.document}}/rpw",
         arguments={**options.letter, options.key_field: "{key}"},
         results=_NUMBERS,
-        find=_search(options.look_up_field) if options.look_up_field else None,
+        find=_search(options.look_up_field, options.look_up_echo or options.key_field)
+        if options.look_up_field
+        else None,
     )
     return (register, number, *_case_steps(options))
 
 
-def _search(field: str) -> LookUp:
+def _search(field: str, echo: str) -> LookUp:
+    """What was found must say our key: a search that ignores `field` finds anybody's letter, and ours is lost."""
     return LookUp(
         operation=f"POST {API}/rpw/_search",
         arguments={field: "{key}", "strona": 1, "rozmiarStrony": 2},
-        found=(Rule(path="elementy/numer"),),
+        found=(Rule(path=f"elementy/0/{echo}", includes="{key}"),),
+        not_found=(*OK, Rule(path="elementy/numer", absent=True)),
         results={"number": "elementy/0/numer", "year": "elementy/0/rok"},
     )
 

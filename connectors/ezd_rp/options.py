@@ -50,6 +50,9 @@ class EzdRpOptions(HttpOptions):
         description="Field `rpw/_search` finds our key by. Set it only after a test on your instance: a search that "
         "never finds would double letters.",
     )
+    look_up_echo: str | None = Field(
+        default=None, description="Field of a found entry that repeats our key; empty: as `key_field`."
+    )
     open_case: Case | None = Field(default=None, description="Open a case and put the attachments into it.")
     step: tuple[RestStep, ...] | None = Field(default=None, description="All calls, instead of the ones we know.")
 

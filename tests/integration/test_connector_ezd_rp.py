@@ -86,6 +86,33 @@ def test_the_registry_is_asked_where_the_office_proved_the_search(office: Office
     assert office.doubled() == []
 
 
+def test_a_search_that_ignores_our_key_finds_nothing_of_ours(office: Office) -> None:
+    """Somebody else's letter taken for ours would lose the case."""
+    connector = connector_for(office, look_up_field="pole")
+    anybody = '{"elementy": [{"numer": 99, "rok": 2026, "znakPisma": "obce"}]}'
+    office.tell("say", match="/rpw/_search", body=anybody)
+    steps = MemorySteps(connector.capabilities.repeat)
+    office.tell("hang_up_before_storing", times=1, match="/rpw ")
+
+    assert isinstance(deliver(connector, steps), Unsettled)
+    outcome = deliver(connector, steps.next_attempt())
+
+    assert isinstance(outcome, Unsettled)
+    assert outcome.code == "connector.look_up_failed"
+
+
+def test_check_refuses_a_search_that_cannot_say_no(office: Office) -> None:
+    connector = connector_for(office, look_up_field="znakPisma")
+    connector.check()
+    untrue = '{"elementy": [{"numer": 99, "rok": 2026, "znakPisma": "brama-check"}]}'
+    office.tell("say", match="/rpw/_search", body=untrue)
+
+    with pytest.raises(ConnectorError) as refused:
+        connector.check()
+
+    assert refused.value.code == "connector.look_up_untrue"
+
+
 def test_an_outage_is_no_doubt(office: Office) -> None:
     connector = connector_for(office)
     steps = MemorySteps(Repeat.BLIND)

@@ -196,7 +196,50 @@ def test_a_time_to_come_back_is_understood_as_seconds_or_date(header: str, lowes
     assert lowest <= waits <= highest
 
 
-@pytest.mark.parametrize("header", ["", "soon", "-5"])
+@pytest.mark.parametrize("header", ["99999999999999", format_datetime(datetime.now(UTC) + timedelta(days=9000))])
+def test_nobody_keeps_a_case_waiting_longer_than_a_day(header: str) -> None:
+    assert retry_after(Reply(503, {"Retry-After": header}, b"")) == 86400
+
+
+@contextlib.contextmanager
+def dripping(port: int) -> Iterator[int]:
+    """A line to `port` on which answers come byte by byte: each read is in time, all together are not."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def carry() -> None:
+            near, _ = listener.accept()
+            with near, socket.create_connection(("127.0.0.1", port)) as far:
+                back = threading.Thread(target=drip, args=(far, near))
+                back.start()
+                with contextlib.suppress(OSError):
+                    while piece := near.recv(4096):
+                        far.sendall(piece)
+                with contextlib.suppress(OSError):
+                    far.shutdown(socket.SHUT_RDWR)
+                back.join()
+
+        def drip(far: socket.socket, near: socket.socket) -> None:
+            with contextlib.suppress(OSError):
+                while piece := far.recv(1):
+                    time.sleep(0.002)
+                    near.sendall(piece)
+
+        thread = threading.Thread(target=carry)
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join()
+
+
+def test_time_used_up_by_the_handshake_lets_no_request_out(authority: Authority) -> None:
+    with serving(server_side(authority)) as server, dripping(server.server_port) as port:
+        options = HttpOptions.model_validate({"timeout_s": 0.3, "ca_file": authority.certificate})
+        with pytest.raises(NotSent):
+            Http(options).send("POST", f"https://127.0.0.1:{port}/", content=b"x")
+
+    assert server.got == []
+
+
+@pytest.mark.parametrize("header", ["", "soon", "-5", "\u00b2"])
 def test_no_time_to_come_back_leaves_it_to_us(header: str) -> None:
     assert retry_after(Reply(503, {"Retry-After": header}, b"")) is None
 

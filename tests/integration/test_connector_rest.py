@@ -16,7 +16,7 @@ from connectors.rest import RestConnector
 from gateway.simulate.offices.client import Office
 from gateway.testing.samples import a_record
 from gateway.testing.steps import MemorySteps
-from schemas.delivery import Delivered, Refused, Repeat, Unreachable, Unsettled
+from schemas.delivery import AttachmentFile, Delivered, Refused, Repeat, Unreachable, Unsettled
 from schemas.errors import ConnectorError
 
 SECRET = "sekret-urzędu"
@@ -93,7 +93,33 @@ def test_each_effect_has_its_own_idempotency_key(office: Office) -> None:
     deliver(connector_for(office))
 
     keys = [effect["idempotency"] for effect in office.effects()]
-    assert keys == ["k-1.open", "k-1.attach.1", "k-1.attach.2"]
+    assert keys[0] == "k-1.open"
+    assert all(key.startswith("k-1.attach.") for key in keys[1:])
+    assert len(set(keys)) == 3
+
+
+def test_a_receipt_that_came_between_two_tries_costs_no_file_and_doubles_none(office: Office) -> None:
+    connector = connector_for(office)
+    steps = MemorySteps(connector.capabilities.repeat)
+    document, plan = a_record().files
+    receipt = AttachmentFile("UPP-epuap.xml", "application/xml", b"<UPP/>", "receipt")
+
+    assert isinstance(deliver(connector, steps), Delivered)
+    assert isinstance(deliver(connector, steps.next_attempt(), files=(document, receipt, plan)), Delivered)
+    assert sorted(item["name"] for item in office.effects("document")) == sorted(
+        [document.name, receipt.name, plan.name]
+    )
+
+
+def test_two_files_that_are_the_same_are_both_sent(office: Office) -> None:
+    twin = a_record().files[1]
+
+    options = options_for(office)
+    del options["step"][1]["find"]  # asking by name could not tell them apart
+    outcome = build("rest", options).deliver(a_record("k-1", files=(twin, twin)), "k-1", MemorySteps())
+
+    assert isinstance(outcome, Delivered)
+    assert len(office.effects("document")) == 2
 
 
 def test_a_service_that_honours_our_key_may_be_sent_to_again(office: Office) -> None:
@@ -131,7 +157,7 @@ def test_a_lost_answer_of_any_step_doubles_nothing(office: Office, match: str, m
         ("error_in_success", Unsettled, "answer.unreadable"),
         ("unavailable", Unreachable, "http.later"),
         ("unauthorized", Unreachable, "http.not_admitted"),
-        ("redirect", Unreachable, "http.wrong_address"),
+        ("redirect", Unsettled, "http.redirected"),
         ("error_page", Unsettled, "http.status"),
         ("garbage", Unsettled, "answer.unreadable"),
         ("huge", Unsettled, "http.answer_too_large"),
@@ -162,6 +188,39 @@ def test_an_error_inside_success_is_a_refusal_when_the_rules_say_how_to_see_it(o
 
     assert outcome == Refused("answer.refused", "ERR String or binary data would be truncated")
     assert isinstance(deliver(connector), Delivered)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "code"),
+    [
+        (303, Unsettled, "http.redirected"),
+        (308, Unreachable, "http.wrong_address"),
+        (409, Unsettled, "http.conflict"),
+        (425, Unsettled, "http.status"),
+        (404, Unreachable, "http.wrong_address"),
+    ],
+)
+def test_a_status_that_may_follow_the_effect_is_a_doubt(office: Office, status: int, kind: type, code: str) -> None:
+    office.tell("say", times=1, status=status, body="{}")
+
+    outcome = deliver(connector_for(office))
+
+    assert isinstance(outcome, kind)
+    assert outcome.code == code
+
+
+def test_already_there_is_success_with_any_status_the_rules_name(office: Office) -> None:
+    already = [{"path": "@status", "equals": "409"}]
+    reading = {"success": [{"path": "@status", "matches": "2.."}], "already": already}
+    connector = connector_for(office, reading=reading)
+    body = '{"id": "7", "number": "SP.7.2026"}'
+    office.tell("say", times=1, match="POST /cases ", status=409, body=body)
+    office.tell("say", match="POST /cases/7/", status=201, body='{"id": "1"}')
+
+    outcome = deliver(connector)
+
+    assert isinstance(outcome, Delivered)
+    assert outcome.reference == "SP.7.2026"
 
 
 def test_a_status_can_mean_something_else_here(office: Office) -> None:

@@ -110,7 +110,7 @@ def test_a_service_that_cannot_be_asked_is_blind(office: Office) -> None:
         ("garbage", Unsettled, "answer.unreadable", 1),
         ("unavailable", Unreachable, "http.later", 0),
         ("unauthorized", Unreachable, "http.not_admitted", 0),
-        ("redirect", Unreachable, "http.wrong_address", 0),
+        ("redirect", Unsettled, "http.redirected", 0),
         ("error_page", Unsettled, "http.status", 0),
     ],
 )

@@ -51,7 +51,8 @@ class EzdRpOffice(RestOffice):
 
     def _search(self, body: dict[str, object]) -> Response:
         found = self.ledger.all("letter", identity=body["znakPisma"]) if "znakPisma" in body else []
-        return answer(200, {"elementy": [{"numer": item["number"], "rok": 2026} for item in found]})
+        entries = [{"numer": item["number"], "rok": 2026, "znakPisma": item["identity"]} for item in found]
+        return answer(200, {"elementy": entries})
 
     def _open_case(self, body: dict[str, object]) -> Response:
         if not body.get("idWykaz"):
