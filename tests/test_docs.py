@@ -35,6 +35,7 @@ NOT_CODES = {
     "api.oauth.jwks": "a configuration key",
     "document.xml": "a file",
     "schema.value_": "a prefix",
+    "word.state_": "a prefix",
     "answer.html": "a file",
     "document.addressee": "a target of mappings",
     "document.addressee_nip": "a target of mappings",

@@ -11,9 +11,10 @@ from uuid import UUID
 import typer
 from rich.table import Table
 
-from gateway.cli.chosen import Actor, Limit, Reason, Tenant, opened_store
+from gateway.answers.plan import Step
+from gateway.cli.chosen import Actor, Limit, Reason, Tenant, chosen, opened_store
 from gateway.cli.documents import AsJson
-from gateway.cli.output import language, out, say, show_json
+from gateway.cli.output import language, out, say, show_json, shown_state
 from gateway.cli.service import Folder
 from schemas.texts import text
 
@@ -34,16 +35,16 @@ class Verdict(StrEnum):
 def list_(
     config: Folder,
     tenant: Tenant = None,
-    step: Annotated[str | None, typer.Option("--step", help="approve, held, sent …", metavar="ETAP")] = None,
+    step: Annotated[Step | None, typer.Option("--step", help="Etap odpowiedzi.")] = None,
     limit: Limit = 50,
     json_: AsJson = False,
 ) -> None:
-    """Pokaż odpowiedzi, najdłużej czekające najpierw; `approve` i `held` czekają na człowieka."""
+    """Pokaż odpowiedzi, najdłużej czekające najpierw; „approve” i „held” czekają na pracownika."""
     from gateway.clock import shown
     from gateway.operations import answering
 
     with opened_store(config) as store:
-        found = answering.listed(store, tenant=tenant, step=step, limit=limit)
+        found = answering.listed(store, tenant=tenant, step=chosen(step), limit=limit)
     if json_:
         show_json([answering.answer_json(one) for one in found])
         return
@@ -52,7 +53,7 @@ def list_(
     for one in found:
         why = text(one.last_code, language()) if one.last_code else ""
         letter = one.plan["document"] or ""
-        table.add_row(str(one.id), shown(one.created_at), one.tenant, one.service, one.step, letter, why)
+        table.add_row(str(one.id), shown(one.created_at), one.tenant, one.service, shown_state(one.step), letter, why)
     out.print(table)
 
 
@@ -67,14 +68,23 @@ def show(config: Folder, one: Answer, json_: AsJson = False) -> None:
         show_json(view.to_json())
         return
     plan = view.answer.plan
-    for name in ("service", "step", "document", "dated", "digest", "reason"):
-        out.print(f"{name}: {plan[name] or '—'}", markup=False)
+    rows = (
+        (say("Usługa", "Service"), plan["service"]),
+        (say("Etap", "Step"), shown_state(plan["step"])),
+        (say("Pismo", "Letter"), plan["document"]),
+        (say("Z dnia", "Dated"), plan["dated"]),
+        (say("Skrót SHA-256 projektu", "SHA-256 of the draft"), plan["digest"]),
+        (say("Przyczyna", "Reason"), plan["reason"]),
+    )
+    for name, value in rows:
+        out.print(f"{name}: {value or '—'}", markup=False)
     for file in view.uploads:
-        told = f"{file.name}  {file.size_bytes}  SHA-256 {file.sha256}  {file.state.value}  {file.file_id or ''}"
-        out.print(f"{told}  {file.code or ''}".rstrip(), markup=False)
+        stands = f"{shown_state(file.state.value)}  {file.file_id or ''}  {file.code or ''}".rstrip()
+        out.print(f"{file.name}  {file.size_bytes} B  SHA-256 {file.sha256}  {stands}", markup=False)
     for item in view.messages:
         sent = item.message
-        out.print(f"{sent.id}  {sent.kind.value}  {sent.state.value}  {sent.to}  {sent.last_code or ''}", markup=False)
+        stands = shown_state(sent.state.value)
+        out.print(f"{sent.id}  {sent.kind.value}  {stands}  {sent.to}  {sent.last_code or ''}", markup=False)
         for receipt in item.receipts:
             told = f"{receipt['kind']} {receipt['identifier']} {receipt['binding']} {receipt['indication']}"
             out.print(f"  {told}", markup=False)
@@ -104,7 +114,12 @@ def draft(
 def approve(
     config: Folder,
     one: Answer,
-    sha256: Annotated[str, typer.Option("--sha256", help="Skrót obejrzanego projektu (answers draft).")],
+    sha256: Annotated[
+        str,
+        typer.Option(
+            "--sha256", help="Skrót SHA-256 obejrzanego projektu; podaje go „answers draft”.", metavar="SKRÓT"
+        ),
+    ],
     reason: Reason,
     actor: Actor,
     proceedings_checked: Annotated[
@@ -130,21 +145,26 @@ def return_(config: Folder, one: Answer, reason: Reason, actor: Actor, json_: As
 
 @answers.command("resume")
 def resume(config: Folder, one: Answer, reason: Reason, actor: Actor, json_: AsJson = False) -> None:
-    """Puść dalej zatrzymaną odpowiedź: przyczyna została sprawdzona."""
+    """Wznów zatrzymaną odpowiedź: przyczynę wyjaśniono."""
     _act("let_go_on", config, one, actor, reason, json_)
 
 
 @answers.command("withdraw")
 def withdraw(config: Folder, one: Answer, reason: Reason, actor: Actor, json_: AsJson = False) -> None:
-    """Wycofaj: brama nie odpowie, mieszkaniec dostanie odpowiedź inaczej."""
+    """Wycofaj odpowiedź: Brama nie odpowie, mieszkaniec dostanie odpowiedź inaczej."""
     _act("withdraw", config, one, actor, reason, json_)
 
 
 @answers.command("settle")
 def settle(
-    config: Folder, message: MessageId, verdict: Verdict, reason: Reason, actor: Actor, json_: AsJson = False
+    config: Folder,
+    message: MessageId,
+    verdict: Annotated[Verdict, typer.Argument(help="sent: wysłano; not-sent: nie wysłano.", metavar="USTALENIE")],
+    reason: Reason,
+    actor: Actor,
+    json_: AsJson = False,
 ) -> None:
-    """Rozstrzygnij, czy pismo o nieznanym losie zostało wysłane; `not-sent` wysyła je."""
+    """Rozstrzygnij, czy pismo o nieznanym losie zostało wysłane; „not-sent” wysyła je."""
     from gateway.operations import answering
 
     said: Any = verdict.value.replace("-", "_")
@@ -154,7 +174,7 @@ def settle(
 
 @answers.command("set-aside")
 def set_aside(config: Folder, message: MessageId, reason: Reason, actor: Actor, json_: AsJson = False) -> None:
-    """Odłóż pismo: brama go nie wyśle."""
+    """Odłóż pismo na bok: Brama go nie wyśle."""
     _act("set_message_aside", config, message, actor, reason, json_)
 
 
@@ -203,4 +223,4 @@ def _told(result: Any, json_: bool) -> None:
     if json_:
         show_json(result.to_json())
     else:
-        out.print(f"{result.id}: {result.state}")
+        out.print(f"{result.id}: {shown_state(result.state)}", markup=False)

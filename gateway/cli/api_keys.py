@@ -33,7 +33,7 @@ def new(
     actor: Actor = "",
     json_: AsJson = False,
 ) -> None:
-    """Utwórz klucz. Jest pokazywany tylko ten jeden raz."""
+    """Utwórz klucz; zostanie pokazany tylko ten jeden raz."""
     from gateway import app
     from gateway import config as settings
     from gateway.operations import api_keys
@@ -66,7 +66,7 @@ def list_(
     tenant: Annotated[str | None, typer.Option("--tenant", help="Tylko klucze tej gminy (TERYT).")] = None,
     json_: AsJson = False,
 ) -> None:
-    """Pokaż klucze, także unieważnione; sekretów nie ma nigdzie."""
+    """Pokaż spis kluczy, także unieważnionych; samych kluczy już nie da się odczytać."""
     from gateway import app
     from gateway import config as settings
     from gateway.operations import api_keys
@@ -86,11 +86,11 @@ def list_(
 @api_key.command("revoke")
 def revoke(
     config: Folder,
-    key: Annotated[str, typer.Argument(help="Identyfikator klucza z listy (nie sekret).")],
+    key: Annotated[str, typer.Argument(help="Identyfikator klucza z listy (nie sam klucz).", metavar="KLUCZ")],
     actor: Actor = "",
     json_: AsJson = False,
 ) -> None:
-    """Unieważnij klucz, od następnego żądania."""
+    """Unieważnij klucz; przestaje działać od następnego żądania."""
     from gateway import app
     from gateway import config as settings
     from gateway.operations import api_keys

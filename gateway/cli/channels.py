@@ -45,9 +45,9 @@ def simulate_epuap(
     state: Annotated[Path, typer.Option("--state", help="Folder na stan i certyfikaty symulatora.")],
     port: Annotated[int, typer.Option("--port", help="Port usług; 0 wybiera wolny.")] = 0,
     control_port: Annotated[int, typer.Option("--control-port", help="Port poleceń; 0 wybiera wolny.")] = 0,
-    more: Annotated[list[str] | None, typer.Argument(help="Dalsze opcje symulatora, po „--”.")] = None,
+    more: Annotated[list[str] | None, typer.Argument(help="Dalsze opcje symulatora, po „--”.", metavar="OPCJA")] = None,
 ) -> None:
-    """Uruchom ePUAP na próbę: Pull, Skrytka, Doręczyciel, FileRepo, składy; odpowiedzi podpisane."""
+    """Uruchom ePUAP na próbę: Pull, Skrytka, Doręczyciel, FileRepo, spisy dokumentów; odpowiedzi są podpisane."""
     _run_office("epuap", state, port, control_port, more)
 
 
@@ -73,7 +73,9 @@ def _run_office(name: str, state: Path, port: int, control_port: int, more: list
 
 @simulate.command("package")
 def simulate_package(
-    files: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="Dokumenty do paczki.")],
+    files: Annotated[
+        list[Path], typer.Argument(exists=True, dir_okay=False, help="Dokumenty do paczki.", metavar="PLIK")
+    ],
     target: Annotated[Path, typer.Option("--out", dir_okay=False, help="Dokąd zapisać paczkę.", metavar="ZIP")],
     mailbox: Annotated[str, typer.Option("--mailbox", help="Skrytka, z której pochodzą.")] = "/gmina/SkrytkaESP",
 ) -> None:
@@ -86,9 +88,11 @@ def simulate_package(
 
 @simulate.command("push")
 def simulate_push(
-    url: Annotated[str, typer.Argument(help="Adres usługi, np. http://127.0.0.1:8080/epuap/odbiorca")],
-    mailbox: Annotated[str, typer.Argument(help="Adres skrytki, np. /gmina/SkrytkaESP")],
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Dokument do wysłania.")],
+    url: Annotated[
+        str, typer.Argument(help="Adres usługi, np. http://127.0.0.1:8080/epuap/odbiorca.", metavar="ADRES")
+    ],
+    mailbox: Annotated[str, typer.Argument(help="Adres skrytki, np. /gmina/SkrytkaESP.", metavar="SKRYTKA")],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Dokument do wysłania.", metavar="PLIK")],
 ) -> None:
     """Wyślij plik tak, jak robi to ePUAP w trybie push; UPO zapisz obok pliku."""
     from gateway.simulate.epuap import main

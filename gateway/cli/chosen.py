@@ -6,6 +6,7 @@ import getpass
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -14,23 +15,41 @@ import typer
 from rich.table import Table
 
 from gateway.cli.output import out, say
+from schemas.delivery import DeliveryState
+from schemas.files import FileState
+from schemas.outgoing import MessageState
+from schemas.submission import SubmissionState
 
 Id = Annotated[str, typer.Argument(help="Identyfikator (albo jego początek, co najmniej 8 znaków).", metavar="ID")]
 Tenant = Annotated[str | None, typer.Option("--tenant", help="Kod TERYT gminy.", metavar="TERYT")]
-State = Annotated[str | None, typer.Option("--state", help="Stan.", metavar="STAN")]
+SubmissionStateOption = Annotated[SubmissionState | None, typer.Option("--state", help="Stan zgłoszenia.")]
+DeliveryStateOption = Annotated[DeliveryState | None, typer.Option("--state", help="Stan przekazania.")]
+FileStateOption = Annotated[FileState | None, typer.Option("--state", help="Stan pliku.")]
+MessageStateOption = Annotated[MessageState | None, typer.Option("--state", help="Stan pisma.")]
 Form = Annotated[str | None, typer.Option("--form", help="Wzór, np. 2020/01/07/8990.", metavar="WZÓR")]
-Since = Annotated[str | None, typer.Option("--since", help="Od kiedy, ISO 8601.", metavar="CZAS")]
+Since = Annotated[str | None, typer.Option("--since", help="Od kiedy, ISO 8601, np. 2026-02-03.", metavar="CZAS")]
 Code = Annotated[str | None, typer.Option("--code", help="Początek kodu przyczyny.", metavar="KOD")]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=1000, help="Ile najwyżej.")]
-Cursor = Annotated[int | None, typer.Option("--cursor", help="Od której strony (next_cursor).")]
+Cursor = Annotated[
+    int | None, typer.Option("--cursor", help="Dalszy ciąg listy; liczbę podaje jej koniec (next_cursor).")
+]
 Actor = Annotated[
     str,
     typer.Option(
-        "--actor", envvar="BRAMA_ACTOR", help="Kto to robi.", metavar="OSOBA", default_factory=getpass.getuser
+        "--actor",
+        envvar="BRAMA_ACTOR",
+        help="Kto to robi; zostaje zapisane.",
+        metavar="OSOBA",
+        default_factory=getpass.getuser,
     ),
 ]
 Reason = Annotated[str, typer.Option("--reason", help="Dlaczego; zostaje zapisane.", metavar="POWÓD")]
 Connector = Annotated[str | None, typer.Option("--connector", help="Nazwa łącza.", metavar="ŁĄCZE")]
+
+
+def chosen(value: StrEnum | None) -> str | None:
+    """What an option with fixed words was given, as filters take it."""
+    return value.value if value else None
 
 
 @contextmanager

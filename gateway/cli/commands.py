@@ -35,7 +35,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="Brama między ePUAP a systemami gminy. Kody wyjścia: 0 dobrze, 1 odpowiedź brzmi „nie”, "
-    "2 złe użycie lub konfiguracja, 3 potrzebna usługa jest niedostępna.",
+    "2 niepoprawne użycie lub konfiguracja, 3 potrzebna usługa jest niedostępna.",
 )
 
 

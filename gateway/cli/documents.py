@@ -16,7 +16,7 @@ from schemas.texts import text
 
 Files = Annotated[
     list[Path],
-    typer.Argument(exists=True, dir_okay=False, readable=True, help="Pliki dokumentów XML.", metavar="PLIK..."),
+    typer.Argument(exists=True, dir_okay=False, readable=True, help="Pliki dokumentów XML.", metavar="PLIK"),
 ]
 OneFile = Annotated[
     Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="Plik dokumentu XML.", metavar="PLIK")
@@ -86,7 +86,7 @@ def validate(
 def map_(
     file: OneFile, json_: AsJson = False, tenant: Tenant = None, at: Day = None, config: ConfigFolder = None
 ) -> None:
-    """Pokaż sprawę, którą brama utworzyłaby z dokumentu; z --tenant i --at jak u tej gminy tego dnia."""
+    """Pokaż sprawę, którą Brama utworzyłaby z dokumentu; z --tenant i --at jak u tej gminy tego dnia."""
     from gateway import mapper
     from gateway.clock import WARSAW
 
@@ -105,7 +105,7 @@ def map_(
 def case_schema(
     openapi: Annotated[bool, typer.Option("--openapi", help="Jako składniki OpenAPI 3.1 zamiast JSON Schema.")] = False,
 ) -> None:
-    """Wypisz kształt sprawy (JSON Schema), z którego biurowe programy tworzą swój kod."""
+    """Wypisz budowę sprawy (JSON Schema) dla tych, którzy podłączają systemy urzędu."""
     from schemas import case
 
     show_json(case.openapi() if openapi else case.json_schema())

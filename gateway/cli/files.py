@@ -10,9 +10,9 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from gateway.cli.chosen import Actor, Id, Limit, Reason, State, Tenant, opened_store, submission_id
+from gateway.cli.chosen import Actor, FileStateOption, Id, Limit, Reason, Tenant, chosen, opened_store, submission_id
 from gateway.cli.documents import AsJson
-from gateway.cli.output import language, out, say, show_json
+from gateway.cli.output import language, out, say, show_json, shown_state
 from gateway.cli.service import Folder
 from gateway.cli.shown import told
 from schemas.files import LinkedFile
@@ -24,13 +24,15 @@ FileId = Annotated[UUID, typer.Argument(help="Identyfikator pliku z „files lis
 
 
 @files.command("list")
-def list_(config: Folder, tenant: Tenant = None, state: State = None, limit: Limit = 50, json_: AsJson = False) -> None:
-    """Pokaż duże pliki, których jeszcze nie ma; `held`, `lost` i `failed` czekają na człowieka."""
+def list_(
+    config: Folder, tenant: Tenant = None, state: FileStateOption = None, limit: Limit = 50, json_: AsJson = False
+) -> None:
+    """Pokaż duże pliki, których jeszcze nie ma; „held”, „lost” i „failed” czekają na pracownika."""
     from gateway.clock import shown
     from gateway.operations import files as operations
 
     with opened_store(config) as store:
-        found = operations.listed(store, tenant=tenant, state=state, limit=limit)
+        found = operations.listed(store, tenant=tenant, state=chosen(state), limit=limit)
     if json_:
         show_json([one.to_json() for one in found])
         return
@@ -43,7 +45,7 @@ def list_(config: Folder, tenant: Tenant = None, state: State = None, limit: Lim
         why = text(one.last_code, language(), reason=one.last_text or "", type=one.type or "?") if one.last_code else ""
         whose = ", ".join(str(item)[:13] for item in one.submissions)
         due = shown(one.due_at) if one.due_at else "—"
-        table.add_row(str(one.id), one.tenant, one.state, str(one.attempts), due, whose, why)
+        table.add_row(str(one.id), one.tenant, shown_state(one.state), str(one.attempts), due, whose, why)
     out.print(table)
 
 
@@ -76,7 +78,7 @@ def retry(config: Folder, one: FileId, reason: Reason, actor: Actor, json_: AsJs
 
 @files.command("accept")
 def accept(config: Folder, one: FileId, reason: Reason, actor: Actor, json_: AsJson = False) -> None:
-    """Dopuść plik, przeciw któremu coś przemawia; sprawa idzie z nim dalej."""
+    """Dopuść plik zatrzymany do sprawdzenia; sprawa idzie z nim dalej."""
     from gateway.operations import files as operations
 
     with opened_store(config) as store:
@@ -98,7 +100,8 @@ def show_file(file: LinkedFile) -> None:
     code = file.last_code if file.state else "attachment.elsewhere"
     why = text(code, language(), reason=file.last_text or "", type=file.type or "?") if code else ""
     about = f"{file.size_bytes} B, {file.type or '?'}, SHA-256 {file.sha256[:16]}…" if file.sha256 else ""
-    state = "waived" if file.waived else file.state or say("nie pobieramy", "not fetched")
+    known = "waived" if file.waived else file.state
+    state = shown_state(known) if known else say("nie pobieramy", "not fetched")
     out.print(Text(f"  ⊕ {file.number}. {file.name}: {state}", "bold") + Text(f"  {about}  {file.id or ''}", "dim"))
     if why:
         out.print(f"    {why} [{code}] {file.last_text or ''}", markup=False)

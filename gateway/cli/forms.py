@@ -114,7 +114,7 @@ def forms_check(
     json_: AsJson = False,
     config: ConfigFolder = None,
 ) -> None:
-    """Udowodnij wzory: schemat się kompiluje, odwzorowanie trafia w schemat, przykłady dają oczekiwane sprawy."""
+    """Sprawdź wzory: czy schemat się kompiluje, odwzorowanie pasuje do schematu, a przykłady dają oczekiwane sprawy."""
     from gateway import forms_admin
 
     loaded, mappings = load_forms(config), load_mappings(config)

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from gateway.cli.chosen import Actor, log_errors
 from gateway.cli.documents import AsJson
-from gateway.cli.output import Exit, err, language, leave, out, say, show_json
+from gateway.cli.output import Exit, err, language, leave, out, say, show_json, shown_state
 from gateway.cli.service import Folder
 from schemas.texts import text
 
@@ -68,7 +68,7 @@ def _show(result: object) -> None:
     for item in result.items:
         why = f"{text(item.code, language(), **item.facts)} [{item.code}]" if item.code else ""
         number, one = str(item.number or "—"), str(item.submission)[:13] if item.submission else "—"
-        table.add_row(number, Text(item.path), item.outcome, one, Text(why))
+        table.add_row(number, Text(item.path), shown_state(item.outcome), one, Text(why))
     out.print(table)
     if result.dry_run:
-        out.print(say("Próba: niczego nie przyjęto.", "A dry run: nothing was taken."))
+        out.print(say("Przebieg próbny: niczego nie przyjęto.", "A dry run: nothing was taken."))

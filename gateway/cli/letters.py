@@ -10,9 +10,20 @@ import typer
 from rich.table import Table
 
 from gateway.cli.answers import _told
-from gateway.cli.chosen import Actor, Id, Limit, Reason, State, Tenant, opened_store, opened_tools, submission_id
+from gateway.cli.chosen import (
+    Actor,
+    Id,
+    Limit,
+    MessageStateOption,
+    Reason,
+    Tenant,
+    chosen,
+    opened_store,
+    opened_tools,
+    submission_id,
+)
 from gateway.cli.documents import AsJson
-from gateway.cli.output import language, out, say, show_json
+from gateway.cli.output import language, out, say, show_json, shown_state
 from gateway.cli.service import Folder
 from schemas.texts import text
 
@@ -71,6 +82,9 @@ def deliver_decision(
     dated: Annotated[datetime, typer.Option("--dated", help="Data decyzji.", formats=["%Y-%m-%d"], metavar="DATA")],
     subject: Annotated[str, typer.Option("--subject", help="W jakiej sprawie.", metavar="SPRAWA")],
     unsigned: Annotated[bool, typer.Option("--unsigned", help="Plik nie ma podpisu i tak ma być.")] = False,
+    signature_checked: Annotated[
+        bool, typer.Option("--signature-checked", help="Podpis sprawdzono inaczej; Brama nie zna podpisującego.")
+    ] = False,
     case_number: CaseNumber = None,
     json_: AsJson = False,
 ) -> None:
@@ -81,13 +95,13 @@ def deliver_decision(
         done = letters.deliver_decision(
             tools, submission_id(tools.store, submission), (file.name, file.read_bytes()), number=number,
             dated=dated.date(), subject=subject, actor=actor, reason=reason, unsigned=unsigned,
-            case_number=case_number,
+            signature_checked=signature_checked, case_number=case_number,
         )  # fmt: skip
     _told(done, json_)
 
 
 def outbox(config: Folder, json_: AsJson = False) -> None:
-    """Pokaż, jak się mają pisma wychodzące każdej gminy: co w drodze, co czeka na poświadczenie albo na człowieka."""
+    """Pokaż stan pism wychodzących każdej gminy: co w drodze, co czeka na poświadczenie albo na człowieka."""
     from gateway.clock import shown
     from gateway.operations import correspondence
 
@@ -110,16 +124,16 @@ def outbox(config: Folder, json_: AsJson = False) -> None:
 def messages(
     config: Folder,
     tenant: Tenant = None,
-    state: State = None,
+    state: MessageStateOption = None,
     limit: Limit = 50,
     json_: AsJson = False,
 ) -> None:
-    """Pokaż pisma wychodzące, najdłużej czekające najpierw; stany: due, sent, receipted, unsettled, refused …"""
+    """Pokaż pisma wychodzące, najdłużej czekające najpierw."""
     from gateway.clock import shown
     from gateway.operations import correspondence
 
     with opened_store(config) as store:
-        found = correspondence.messages(store, tenant=tenant, state=state, limit=limit)
+        found = correspondence.messages(store, tenant=tenant, state=chosen(state), limit=limit)
     if json_:
         show_json([correspondence.message_json(one) for one in found])
         return
@@ -127,7 +141,7 @@ def messages(
                   say("Powód", "Reason"))  # fmt: skip
     for one in found:
         why = text(one.last_code, language()) if one.last_code else ""
-        table.add_row(str(one.id), shown(one.created_at), one.tenant, one.state.value, one.to, why)
+        table.add_row(str(one.id), shown(one.created_at), one.tenant, shown_state(one.state.value), one.to, why)
     out.print(table)
 
 

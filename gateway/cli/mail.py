@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.text import Text
 
-from gateway.cli.output import language, out, say
+from gateway.cli.output import language, out, say, shown_state
 from schemas.texts import text
 
 _EFFECTS = {
@@ -15,13 +15,13 @@ _EFFECTS = {
     "clerk_decides": ("do rozstrzygnięcia", "to be ruled on"),
 }
 _QUESTIONS = {
-    "release": ("puścić dalej albo zamknąć", "release or close"),
+    "release": ("zwolnić albo zamknąć", "release or close"),
     "ruling": ("rozstrzygnąć o skuteczności wniesienia", "rule on effective lodging"),
     "approve": ("obejrzeć i zatwierdzić pismo", "look at a letter and approve it"),
-    "answer": ("wyjaśnić, czemu odpowiedź stoi", "find out why an answer is held"),
+    "answer": ("wyjaśnić, dlaczego odpowiedź zatrzymano", "find out why an answer is held"),
     "message": ("rozstrzygnąć los pisma", "settle a message"),
     "delivery": ("zająć się przekazaniem", "see to a delivery"),
-    "receipt": ("brak UPO od ePUAP", "ePUAP's receipt is missing"),
+    "receipt": ("wyjaśnić, dlaczego ePUAP nie dał UPO", "ePUAP's receipt is missing"),
 }
 
 
@@ -42,12 +42,17 @@ def show_mail(view: Any) -> None:
     for item in view.answers:
         one = item.answer
         why = text(one.last_code, language()) if one.last_code else ""
-        out.print(Text(f"  ← {one.service}: {one.step}", "bold") + Text(f"  {one.id}  {why}", "dim"))
+        out.print(Text(f"  ← {one.service}: {shown_state(one.step)}", "bold") + Text(f"  {one.id}  {why}", "dim"))
         for file in item.uploads:
-            out.print(f"    ↑ {file.name}  {file.size_bytes}  {file.state.value}  {file.code or ''}", markup=False)
+            out.print(
+                f"    ↑ {file.name}  {file.size_bytes}  {shown_state(file.state.value)}  {file.code or ''}",
+                markup=False,
+            )
     for item in view.messages:
         sent = item.message
-        out.print(f"    {sent.kind.value} → {sent.to}  {sent.state.value}  {sent.last_code or ''}", markup=False)
+        out.print(
+            f"    {sent.kind.value} → {sent.to}  {shown_state(sent.state.value)}  {sent.last_code or ''}", markup=False
+        )
         for receipt in item.receipts:
             out.print(f"      {receipt['kind']} {receipt['identifier']}  {receipt['indication']}", markup=False)
 

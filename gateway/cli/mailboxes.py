@@ -22,7 +22,7 @@ mailboxes = typer.Typer(no_args_is_help=True, help="Skrytki ePUAP, z których Br
 
 @mailboxes.command("list")
 def mailboxes_list(config: Folder, json_: AsJson = False) -> None:
-    """Pokaż, jak idzie pobieranie ze skrytek; kod wyjścia 1, gdy któraś stoi."""
+    """Pokaż, jak idzie pobieranie ze skrytek; kod wyjścia 1, gdy z którejś nie da się pobierać."""
     from gateway.config import load
     from gateway.operations.mailboxes import mailboxes as look
 

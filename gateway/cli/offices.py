@@ -18,7 +18,7 @@ offices = typer.Typer(no_args_is_help=True, help="Systemy urzędów: stan, wstrz
 
 @offices.command("list")
 def offices_list(config: Folder, json_: AsJson = False) -> None:
-    """Pokaż, jak się mają systemy urzędów i co jest wstrzymane."""
+    """Pokaż stan systemów urzędów i to, co wstrzymano."""
     from gateway import operations
     from gateway.clock import shown
 
@@ -39,7 +39,7 @@ def offices_list(config: Folder, json_: AsJson = False) -> None:
     out.print(table if views else say("Nic jeszcze nie przekazywano.", "Nothing was handed over yet."))
     for item in paused:
         what = ", ".join(value for value in (item.tenant, item.connector, item.form) if value)
-        head = say(f"Wstrzymano nr {item.id}: {what}", f"Paused no. {item.id}: {what}")
+        head = say(f"Wstrzymanie nr {item.id}: {what}", f"Paused no. {item.id}: {what}")
         out.print(Text(f"{head} — {item.actor}: {item.reason}", "yellow"))
 
 

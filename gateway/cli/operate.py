@@ -14,13 +14,15 @@ from gateway.cli.chosen import (
     Code,
     Connector,
     Cursor,
+    DeliveryStateOption,
     Form,
     Id,
     Limit,
     Reason,
     Since,
-    State,
+    SubmissionStateOption,
     Tenant,
+    chosen,
     delivery_id,
     form_namespace,
     opened_store,
@@ -30,10 +32,11 @@ from gateway.cli.chosen import (
     submission_id,
 )
 from gateway.cli.documents import AsJson
-from gateway.cli.output import Exit, err, language, leave, out, read_moment, say, show_json
+from gateway.cli.output import Exit, err, language, leave, out, read_moment, say, show_json, shown_state
 from gateway.cli.service import Folder
 from gateway.cli.shown import show_delivery, show_submission, show_versions, told
 from schemas.effectiveness import Effect
+from schemas.submission import Decision
 from schemas.texts import text
 
 submissions = typer.Typer(no_args_is_help=True, help="Zgłoszenia: dokumenty przysłane do gmin.")
@@ -44,10 +47,8 @@ deliveries = typer.Typer(no_args_is_help=True, help="Przekazania do systemów ur
 def submissions_list(
     config: Folder,
     tenant: Tenant = None,
-    state: State = None,
-    decision: Annotated[
-        str | None, typer.Option("--decision", help="accepted, quarantined, rejected, test", metavar="DECYZJA")
-    ] = None,
+    state: SubmissionStateOption = None,
+    decision: Annotated[Decision | None, typer.Option("--decision", help="Co postanowiono po sprawdzeniu.")] = None,
     form: Form = None,
     since: Since = None,
     code: Code = None,
@@ -63,8 +64,8 @@ def submissions_list(
     from gateway.clock import shown
 
     wanted = operations.SubmissionFilter(
-        tenant=tenant, state=state, decision=decision, form=form_namespace(form), since=read_moment(since, "--since"),
-        code=code, effect=effect.value if effect else None, limit=limit, cursor=cursor,
+        tenant=tenant, state=chosen(state), decision=chosen(decision), form=form_namespace(form),
+        since=read_moment(since, "--since"), code=code, effect=chosen(effect), limit=limit, cursor=cursor,
     )  # fmt: skip
     with opened_store(config) as store:
         page = operations.submissions(store, wanted)
@@ -75,8 +76,8 @@ def submissions_list(
         ("ID", "ID"), ("Przyjęto", "Received"), ("Gmina", "Gmina"), ("Decyzja", "Decision"), ("Stan", "State")
     )
     for item in page.items:
-        decided = item.decision.value if item.decision else "—"
-        table.add_row(str(item.id)[:13], shown(item.received_at), item.tenant or "—", decided, item.state.value)
+        stands = (shown_state(chosen(item.decision)), shown_state(item.state.value))
+        table.add_row(str(item.id)[:13], shown(item.received_at), item.tenant or "—", *stands)
     show_page(table, page)
 
 
@@ -139,7 +140,7 @@ def submissions_report(
 
 @submissions.command("release")
 def submissions_release(config: Folder, submission: Id, reason: Reason, actor: Actor, json_: AsJson = False) -> None:
-    """Puść dalej zgłoszenie, które czeka na pracownika."""
+    """Zwolnij zgłoszenie, które czeka na pracownika: idzie dalej, do systemu urzędu."""
     _act("release", config, submission, actor, reason, json_)
 
 
@@ -154,7 +155,7 @@ def deliveries_list(
     config: Folder,
     tenant: Tenant = None,
     connector: Connector = None,
-    state: State = None,
+    state: DeliveryStateOption = None,
     form: Form = None,
     since: Since = None,
     code: Code = None,
@@ -167,8 +168,8 @@ def deliveries_list(
     from gateway.clock import shown
 
     wanted = operations.DeliveryFilter(
-        tenant=tenant, connector=connector, state=state, form=form_namespace(form), since=read_moment(since, "--since"),
-        code=code, limit=limit, cursor=cursor,
+        tenant=tenant, connector=connector, state=chosen(state), form=form_namespace(form),
+        since=read_moment(since, "--since"), code=code, limit=limit, cursor=cursor,
     )  # fmt: skip
     with opened_store(config) as store:
         page = operations.deliveries(store, wanted)
@@ -182,7 +183,8 @@ def deliveries_list(
     for item in page.items:
         waits = say(f"czeka na {str(item.waits_for)[:13]}", f"waits for {str(item.waits_for)[:13]}")
         why = waits if item.waits_for else item.last_code or ""
-        table.add_row(str(item.id)[:13], item.tenant, item.connector, item.state.value, shown(item.updated_at), why)
+        stands = shown_state(item.state.value)
+        table.add_row(str(item.id)[:13], item.tenant, item.connector, stands, shown(item.updated_at), why)
     show_page(table, page)
 
 
@@ -252,7 +254,9 @@ def submissions_edit(
     actor: Actor,
     changes: Annotated[
         list[str],
-        typer.Option("--set", help="Poprawka, np. taxpayer.surname=Nowak; puste usuwa.", metavar="POLE=WARTOŚĆ"),
+        typer.Option(
+            "--set", help="Poprawka, np. taxpayer.surname=Nowak; pusta wartość usuwa pole.", metavar="POLE=WARTOŚĆ"
+        ),
     ],
     resend: Annotated[bool, typer.Option("--resend/--no-resend", help="Od razu ponów przekazania.")] = True,
     json_: AsJson = False,
@@ -295,12 +299,10 @@ def replay(
     config: Folder,
     reason: Reason,
     actor: Actor,
-    ids: Annotated[
-        list[str] | None, typer.Argument(help="Przekazania; bez nich działa filtr.", metavar="ID...")
-    ] = None,
+    ids: Annotated[list[str] | None, typer.Argument(help="Przekazania; bez nich działa filtr.", metavar="ID")] = None,
     tenant: Tenant = None,
     connector: Connector = None,
-    state: State = None,
+    state: DeliveryStateOption = None,
     form: Form = None,
     since: Since = None,
     code: Code = None,
@@ -317,7 +319,7 @@ def replay(
 
     with opened_store(config) as store:
         wanted: Any = [delivery_id(store, one) for one in ids] if ids else operations.DeliveryFilter(
-            tenant=tenant, connector=connector, state=state, form=form_namespace(form),
+            tenant=tenant, connector=connector, state=chosen(state), form=form_namespace(form),
             since=read_moment(since, "--since"), code=code,
         )  # fmt: skip
         counted = operations.replay(store, wanted, actor=actor, reason=reason, dry_run=True)
@@ -340,7 +342,8 @@ def _agreed(count: int, json_: bool) -> bool:
     if json_ or not sys.stdin.isatty():
         err.print(question, say("Podaj --yes, aby potwierdzić.", "Give --yes to confirm."))
         return False
-    return typer.confirm(question, err=True)
+    said = typer.prompt(f"{question} {say('[t/N]', '[y/N]')}", default="", show_default=False, err=True)
+    return str(said).strip().lower() in ("t", "tak", "y", "yes")
 
 
 def _told_replay(result: Any, json_: bool) -> None:

@@ -25,7 +25,7 @@ from schemas.errors import (
     ReceiptError,
     StoreUnavailable,
 )
-from schemas.texts import text
+from schemas.texts import all_texts, text
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -52,6 +52,14 @@ def language() -> str:
 def say(pl: str, en: str) -> str:
     """The sentence in the language of this run."""
     return en if language() == "en" else pl
+
+
+def shown_state(code: str | None) -> str:
+    """A state, decision, step or outcome: the Polish word, and the code that options take; none is a dash."""
+    if code is None:
+        return "—"
+    known = all_texts().get(f"word.state_{code}")
+    return f"{known['pl']} ({code})" if known and language() == "pl" else code
 
 
 def show_json(document: Any) -> None:

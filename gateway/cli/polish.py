@@ -29,6 +29,10 @@ _KINDS = {
     "<float>": "<liczba>",
     "<int range>": "<liczba>",
     "<float range>": "<liczba>",
+    "<list[str]>": "<tekst>",
+    "<list[Path]>": "<plik>",
+    "<list[": "<",
+    "]>": ">",
 }
 _NOTES = {
     "Show this message and exit.": "Pokaż ten opis i zakończ.",

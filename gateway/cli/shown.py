@@ -8,7 +8,7 @@ from typing import Any
 from rich.text import Text
 
 from gateway.cli.mail import rulings_shown, show_mail, show_questions
-from gateway.cli.output import language, out, say, show_json
+from gateway.cli.output import language, out, say, show_json, shown_state
 from schemas.texts import text
 
 
@@ -25,7 +25,7 @@ def show_submission(view: Any) -> None:
         (say("Plik", "File"), f"{one.file_name} ({one.size_bytes} B, SHA-256 {one.sha256[:16]}…)"),
         (say("Przyjęto", "Received"), shown(one.received_at)),
         (say("Decyzja", "Decision"), text(one.reason, language()) if one.reason else "—"),
-        (say("Stan", "State"), one.state.value),
+        (say("Stan", "State"), shown_state(one.state.value)),
         ("UPO", ", ".join(item.identifier for item in view.receipts) or "—"),
         (say("Skuteczność", "Effectively lodged"), rulings_shown(view)),
     )
@@ -71,12 +71,13 @@ def show_delivery(view: Any) -> None:
     one = view.delivery
     why = text(one.last_code, language()) if one.last_code else ""
     out.print(
-        Text(f"  → {one.connector}: {one.state.value}", "bold") + Text(f"  {one.reference or ''}  {one.id}", "dim")
+        Text(f"  → {one.connector}: {shown_state(one.state.value)}", "bold")
+        + Text(f"  {one.reference or ''}  {one.id}", "dim")
     )
     if why:
         out.print(f"    {why} [{one.last_code}] {one.last_text or ''}", markup=False)
     for attempt in view.attempts:
-        outcome = attempt.outcome or say("bez wyniku", "no outcome")
+        outcome = shown_state(attempt.outcome) if attempt.outcome else say("bez wyniku", "no outcome")
         took = f"{attempt.took_ms} ms" if attempt.took_ms is not None else ""
         number = f"{attempt.round}.{attempt.number}"
         out.print(f"    {shown(attempt.started_at)}  {number}  {outcome}  {attempt.code or ''}  {took}", markup=False)
@@ -87,4 +88,4 @@ def told(result: Any, json_: bool) -> None:
     if json_:
         show_json(result.to_json())
     else:
-        out.print(f"{result.id}: {result.state}")
+        out.print(f"{result.id}: {shown_state(result.state)}", markup=False)

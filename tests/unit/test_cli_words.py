@@ -59,17 +59,17 @@ def test_called_without_anything_the_program_shows_its_help(brama: Program) -> N
 
 
 WRONG: list[tuple[list[str], str, str]] = [
-    (["verify"], "Błąd: Brakuje argumentu 'PLIK...'.", "Error: Missing argument 'PLIK...'."),
+    (["verify"], "Błąd: Brakuje argumentu 'PLIK'.", "Error: Missing argument 'PLIK'."),
     (["verify", "--zla"], "Błąd: Nie ma opcji --zla. Czy chodziło o: --at?",
      "Error: No such option: --zla (Possible options: --at)"),
     (["verify", "--zupelnie-inna"], "Błąd: Nie ma opcji --zupelnie-inna.", "Error: No such option: --zupelnie-inna"),
     (["verfy"], "Błąd: Nie ma polecenia 'verfy'. Czy chodziło o 'verify'?",
      "Error: No such command 'verfy'. Did you mean 'verify'?"),
     (["xyzzy"], "Błąd: Nie ma polecenia 'xyzzy'.", "Error: No such command 'xyzzy'."),
-    (["verify", "brak.xml"], "Błąd: Zła wartość 'PLIK...': 'brak.xml' nie istnieje.",
-     "Error: Invalid value for 'PLIK...': file 'brak.xml' does not exist."),
-    (["verify", "."], "Błąd: Zła wartość 'PLIK...': '.' jest folderem, a ma być plikiem.",
-     "Error: Invalid value for 'PLIK...': file '.' is a directory."),
+    (["verify", "brak.xml"], "Błąd: Zła wartość 'PLIK': 'brak.xml' nie istnieje.",
+     "Error: Invalid value for 'PLIK': file 'brak.xml' does not exist."),
+    (["verify", "."], "Błąd: Zła wartość 'PLIK': '.' jest folderem, a ma być plikiem.",
+     "Error: Invalid value for 'PLIK': file '.' is a directory."),
     (["work"], "Błąd: Brakuje opcji '--config' (zmienna 'BRAMA_CONFIG').",
      "Error: Missing option '--config' (env var: 'BRAMA_CONFIG')."),
     (["work", "--config", __file__],
