@@ -31,6 +31,7 @@ OS_2009_03 = "http://crd.gov.pl/xml/schematy/osoba/2009/03/06/"
 PPZP = "http://crd.gov.pl/xml/schematy/ppzp/"
 PZ = "http://crd.gov.pl/xml/schematy/podpis_zaufany/"
 
+_UTF8 = frozenset({"utf-8"})
 _BYTE_ENCODINGS = frozenset({"utf-8", "cp1250", "iso8859-2", "ascii", "cp1252", "iso8859-1"})
 _WIDE_ENCODINGS = frozenset({"utf-16"})
 _NOT_SPACE = re.compile(rb"[^ \t\r\n]")
@@ -143,17 +144,25 @@ def _check_encoding(data: bytes) -> bool:
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         head, allowed, wide = head[:1024].decode("utf-16", "replace").encode(), _WIDE_ENCODINGS, True
     elif head.startswith(codecs.BOM_UTF8):
-        head, allowed = head.removeprefix(codecs.BOM_UTF8), frozenset({"utf-8"})
+        head, allowed = head.removeprefix(codecs.BOM_UTF8), _UTF8
     elif b"\x00" in head[:2]:
         raise DocumentUnreadable("document.encoding", encoding="UTF-16 bez BOM")
-    head = head.lstrip()
-    version = _VERSION.match(head)
-    if version and version.group(1) != b"1.0":
-        raise DocumentUnreadable("document.encoding", encoding="XML " + version.group(1).decode("latin-1")[:16])
-    declared = _DECLARED.match(head)
-    if declared and _codec(declared.group(1)) not in allowed:
-        raise DocumentUnreadable("document.encoding", encoding=declared.group(1).decode("ascii")[:40])
+    wrong = _wrongly_declared(head.lstrip().partition(b">")[0], allowed)
+    if wrong:
+        raise DocumentUnreadable("document.encoding", encoding=wrong)
     return wide
+
+
+@functools.lru_cache(maxsize=256)  # nearly all documents begin with one of a few declarations
+def _wrongly_declared(declaration: bytes, allowed: frozenset[str]) -> str:
+    """The version or encoding of an XML declaration that we do not take; empty where there is nothing wrong."""
+    version = _VERSION.match(declaration)
+    if version and version.group(1) != b"1.0":
+        return "XML " + version.group(1).decode("latin-1")[:16]
+    declared = _DECLARED.match(declaration)
+    if declared and _codec(declared.group(1)) not in allowed:
+        return declared.group(1).decode("ascii")[:40]
+    return ""
 
 
 def _codec(name: bytes) -> str:

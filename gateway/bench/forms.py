@@ -5,10 +5,10 @@ octets as they arrived, one later in a worker, on what the signature covers. Eac
 departs from the schema, hold the taxpayer's figures against each other, make a typed case that knows where every value
 came from, and account for every signed text and attribute.
 
-The floor is what an expert writes with lxml alone for the same two steps. To validate: a hardened parse and libxml2's
-schema validation. To read: a hardened parse, every XPath of the same table compiled before and evaluated once, the
-first text of each converted by the same function. It checks nothing, notes no places and accounts for nothing. Written
-in one go it would parse once; `one_parse_ratio` is the figure against that.
+The floor is what an expert writes with lxml alone in one go: a hardened parse; libxml2's schema validation; then every
+XPath of the same table, compiled before and evaluated once, the first text of each converted by the same function. It
+checks nothing, notes no places and accounts for nothing. Written as two steps it would parse twice, as ours do;
+`two_parses_ratio` is the figure against that.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _PARSER = etree.XMLParser(resolve_entities=False, load_dtd=False, no_network=Tru
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Microseconds of CPU per document, the best of many short rounds; `ratio` is ours to the floor."""
+    """Microseconds of CPU per document, the best of many short rounds; `ratio` is ours to the floor of one parse."""
 
     size_bytes: int
     rows: int
@@ -42,7 +42,7 @@ class Figures:
     validate_us: float
     map_us: float
     ratio: float
-    one_parse_ratio: float
+    two_parses_ratio: float
     budget: float = BUDGET
 
 
@@ -69,8 +69,8 @@ def run(rounds: int = 150, repeat: int = 5) -> Figures:
         ]
     parse, validating, reading, ours_validate, ours_map = best
     rows = len(table.rows) + sum(len(each.rows) for each in table.eaches)
-    floor, ours = validating + reading, ours_validate + ours_map
-    return Figures(len(document), rows, floor, ours_validate, ours_map, ours / floor, ours / (floor - parse))
+    floor, ours = validating + reading - parse, ours_validate + ours_map
+    return Figures(len(document), rows, floor, ours_validate, ours_map, ours / floor, ours / (floor + parse))
 
 
 def _parsed(document: bytes) -> etree._Element:

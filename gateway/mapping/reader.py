@@ -8,7 +8,7 @@ from typing import Any, cast
 from lxml import etree
 
 from gateway.mapping.plan import Found, every, find, find_from_root
-from gateway.mapping.table import Each, Ignored, Row, Table
+from gateway.mapping.table import Each, Group, Ignored, Line, Row, Table
 from schemas.errors import MappingError
 from schemas.xmldoc import DS, XSI
 
@@ -32,6 +32,7 @@ class Reading:
     sources: dict[str, str] = field(default_factory=dict)
     unread: dict[str, str] = field(default_factory=dict)
     taken: set[Any] = field(default_factory=set)  # elements, and (element, attribute name) pairs
+    above: dict[Any, Reading] = field(default_factory=dict)  # what entries share, by group and parent
 
 
 def read(root: etree._Element, table: Table, *, tracked: bool = True) -> Reading:
@@ -44,7 +45,7 @@ def read(root: etree._Element, table: Table, *, tracked: bool = True) -> Reading
     for number in table.plan.others:
         if (look := everything[number].find) is not None:
             found[number] = _nodes(look(root))
-    _take(reading, table.rows, found, reading.values, table)
+    _take(reading, table.lines, found, reading.values, table)
     past = len(table.rows)
     for each, nodes in zip(table.eaches, found[past:], strict=False):
         if nodes is not None:
@@ -61,9 +62,13 @@ def unmapped(root: etree._Element, table: Table, taken: set[Any]) -> tuple[str, 
     attributes: list[tuple[_Element, str]] = []
     skip = table.ignored_attributes
     for node in root.iter():  # comments and processing instructions too, for what stands after them
-        if node not in taken and (text := node.text) and text.strip(_SPACE) and type(node) is _Element:
+        # what is ASCII and space is what XML calls white space; asked first, because it is quick and nearly always so
+        if (
+            node not in taken and (text := node.text) and not (text.isspace() and text.isascii())
+            and text.strip(_SPACE) and type(node) is _Element
+        ):  # fmt: skip
             texts[node] = None
-        if (tail := node.tail) and tail.strip(_SPACE):
+        if (tail := node.tail) and not (tail.isspace() and tail.isascii()) and tail.strip(_SPACE):
             parent = node.getparent()
             if parent is not None and parent not in taken:
                 texts[parent] = None
@@ -104,58 +109,52 @@ def put(values: dict[str, Any], target: str, value: Any) -> None:
     values[last] = value
 
 
-def _take(
-    reading: Reading, rows: tuple[Row, ...], found: Found, into: dict[str, Any], table: Table,
-    here: str = "", there: str = "",
-) -> None:  # fmt: skip
-    """Store what the rows found. One leaf that is read as it stands, the usual case, is read without any call of ours.
-
-    Args: here, there: what goes before each row's target and path, in an entry of a list.
-    """
-    for row, nodes in zip(rows, found, strict=False):
+def _take(reading: Reading, lines: tuple[Line, ...], found: Found, into: dict[str, Any], table: Table) -> None:
+    """Store what the rows found. One leaf that is read as it stands, the usual case, is read without a call of ours."""
+    tracked, taken, sources = reading.tracked, reading.taken, reading.sources
+    for (row, read_plain, last, target, xpath), nodes in zip(lines, found, strict=False):
         if nodes is None:
             value = None
-        elif row.plain and type(nodes) is _Element and not len(nodes):
+        elif read_plain is not None and type(nodes) is _Element and not len(nodes):
             try:
-                value = row.read(nodes.text or "")
+                value = read_plain(nodes.text or "")
             except ValueError:
                 value = None
-                reading.unread[here + row.target] = there + row.xpath
+                reading.unread[target] = xpath
             else:
-                if reading.tracked:
-                    reading.taken.add(nodes)
+                if tracked:
+                    taken.add(nodes)
         else:
-            value = _value(reading, nodes, row, here, there)
+            value = _value(reading, nodes, row, target, xpath)
         if value is not None:
-            if row.plain and not row.above:
-                into[row.last] = value
+            if last is not None:
+                into[last] = value
             else:
                 _store(into, row, value)
-            if reading.tracked:
-                reading.sources[here + row.target] = there + row.xpath
-        elif row.required and here + row.target not in reading.unread:
-            key, xpath = here + row.target, there + row.xpath
-            raise MappingError("mapping.required_missing", file=f"{table.name}.toml", key=key, xpath=xpath)
+            if tracked:
+                sources[target] = xpath
+        elif row.required and target not in reading.unread:
+            raise MappingError("mapping.required_missing", file=f"{table.name}.toml", key=target, xpath=xpath)
 
 
-def _value(reading: Reading, nodes: Any, row: Row, here: str, there: str) -> Any:
+def _value(reading: Reading, nodes: Any, row: Row, target: str, xpath: str) -> Any:
     """What a row makes of a node, or of a list of nodes, of which all (`many`) or the first are taken."""
     if row.many:
-        found = (_read(reading, node, row, here, there) for node in every(nodes))
+        found = (_read(reading, node, row, target, xpath) for node in every(nodes))
         return [value for value in found if value is not None] or None
     if type(nodes) is not list:
-        return _read(reading, nodes, row, here, there)
-    return _read(reading, nodes[0], row, here, there) if nodes else None
+        return _read(reading, nodes, row, target, xpath)
+    return _read(reading, nodes[0], row, target, xpath) if nodes else None
 
 
-def _read(reading: Reading, node: Any, row: Row, here: str, there: str) -> Any:
+def _read(reading: Reading, node: Any, row: Row, target: str, xpath: str) -> Any:
     """The value of one node; None where it is empty or cannot be read, the latter noted."""
     try:
         value = row.read(_text(node))
         if row.values is not None and value is not None:
             value = _translated(value, row.values)
     except ValueError:
-        reading.unread[here + row.target] = there + row.xpath
+        reading.unread[target] = xpath
         return None
     if reading.tracked:
         reading.taken.add(_place(node))
@@ -175,34 +174,40 @@ def _take_each(reading: Reading, nodes: list[Any], each: Each, table: Table) -> 
     if not nodes:
         return
     entries = _list_at(reading.values, each.target)
-    own = each.own
-    above: dict[Any, Reading] = {}  # what the entries of one parent share
+    own, number, shared = each.own, each.number, each.shared
     for position, node in enumerate(nodes, 1):
         entry = dict(each.set)
         index = len(entries)
-        if each.number:
-            put(entry, each.number, str(index + 1))
-        here, there = f"{each.target}[{index}].", f"({each.xpath})[{position}]/"
+        if number:
+            put(entry, number, str(index + 1))
+        known = each.entry(index, position)
         found = find(own.plan, node)
-        for number in own.plan.others:
-            found[number] = _nodes(own.rows[number].find(node))
-        _take(reading, own.rows, found, entry, table, here, there)
-        if each.shared.rows:
-            parent = node.getparent()
-            if parent not in above:
-                above[parent] = Reading(reading.tracked, taken=reading.taken)
-                _take(above[parent], each.shared.rows, find(each.shared.plan, parent), above[parent].values, table)
-            _share(above[parent], reading, entry, here, there)
+        for other in own.plan.others:
+            found[other] = _nodes(own.rows[other].find(node))
+        _take(reading, known.own, found, entry, table)
+        if shared.rows:
+            _share(_above(reading, shared, node.getparent(), table), reading, entry, known.shared)
         entries.append(entry)
 
 
-def _share(above: Reading, reading: Reading, entry: dict[str, Any], here: str, there: str) -> None:
+def _above(reading: Reading, shared: Group, parent: Any, table: Table) -> Reading:
+    """What entries of one parent share, read once for all of them, whatever their kind."""
+    made = reading.above.get((id(shared), parent))
+    if made is None:
+        made = reading.above[id(shared), parent] = Reading(reading.tracked, taken=reading.taken)
+        _take(made, shared.lines, find(shared.plan, parent), made.values, table)
+    return made
+
+
+def _share(above: Reading, reading: Reading, entry: dict[str, Any], places: dict[str, tuple[str, str]]) -> None:
     """What was read from above goes into an entry as well; no row of its own has a target in the same part."""
     entry.update(above.values)
-    if above.sources:
-        reading.sources.update({here + target: there + xpath for target, xpath in above.sources.items()})
-    if above.unread:
-        reading.unread.update({here + target: there + xpath for target, xpath in above.unread.items()})
+    for target in above.sources:
+        name, path = places[target]
+        reading.sources[name] = path
+    for target in above.unread:
+        name, path = places[target]
+        reading.unread[name] = path
 
 
 def _list_at(values: dict[str, Any], target: str) -> list[dict[str, Any]]:

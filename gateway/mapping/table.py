@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ _TOP_KEYS = {"form", "kind", "version", "ns", "include", "inside", "set", "field
 _PART_KEYS = {"ns", "include", "set", "field", "each", "ignore", "note"}
 _ROW_KEYS = {"xpath", "read", "required", "values", "many", "label", "note"}
 _INCLUDE_DEPTH = 4
+_ENTRIES_KEPT = 24
 _EACH_KEYS = {"target", "xpath", "set", "field", "number", "label", "note"}
 
 
@@ -39,12 +41,40 @@ class Row:
     may_fail: bool = False  # the text may be none of what is read
 
 
+# A row as reading wants it: itself; its transform, where it is plain; its last name, where it is plain and has nothing
+# above; and the target and XPath it is reported under.
+Line = tuple[Row, Transform | None, str | None, str, str]
+
+
+def lines_of(rows: Iterable[Row], here: str = "", there: str = "") -> tuple[Line, ...]:
+    """Rows with what goes before each target and path, in an entry of a list."""
+    return tuple(
+        (
+            row,
+            row.read if row.plain else None,
+            row.last if row.plain and not row.above else None,
+            here + row.target,
+            there + row.xpath,
+        )
+        for row in rows
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
     """Rows that are read together, from one element."""
 
     rows: tuple[Row, ...]
     plan: Plan = field(repr=False)
+    lines: tuple[Line, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the rows of one entry are reported under; `shared`: by target, target and path in the entry."""
+
+    own: tuple[Line, ...]
+    shared: dict[str, tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +90,21 @@ class Each:
     set: dict[str, Any] = field(default_factory=dict)
     number: str | None = None  # target that gets the entry's number, as text
     label: str | None = None
+    entries: dict[tuple[int, int], Entry] = field(repr=False, default_factory=dict)  # those made before, a few
+
+    def entry(self, index: int, position: int) -> Entry:
+        """The entry at `index` (from 0) of the target's list, from the node at `position` (from 1) of the XPath's.
+
+        Most documents have few entries, and all the same first ones: these are kept.
+        """
+        made = self.entries.get((index, position))
+        if made is None:
+            here, there = f"{self.target}[{index}].", f"({self.xpath})[{position}]/"
+            shared = {row.target: (here + row.target, there + row.xpath) for row in self.shared.rows}
+            made = Entry(lines_of(self.own.rows, here, there), shared)
+            if len(self.entries) < _ENTRIES_KEPT:
+                self.entries[index, position] = made
+        return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +130,7 @@ class Table:
     eaches: tuple[Each, ...]
     ignored: tuple[Ignored, ...]
     plan: Plan = field(repr=False)  # of rows, then of eaches, then of what is ignored
+    lines: tuple[Line, ...] = field(repr=False)
     set: dict[str, Any] = field(default_factory=dict)
     inside: etree.XPath | None = field(repr=False, default=None)  # base64 of a document that is mapped instead
     ignored_attributes: frozenset[str] = frozenset()  # local names of attributes that are envelope, not content
@@ -113,7 +159,7 @@ def read_table(path: Path, parts: Path) -> Table:
         for (table, *_), c in reversed(list(zip(sources, compiler, strict=True)))
         for row in c.rows(table)
     }
-    eaches = tuple(each for (table, *_), c in zip(sources, compiler, strict=True) for each in c.eaches(table))
+    eaches = _sharing(each for (table, *_), c in zip(sources, compiler, strict=True) for each in c.eaches(table))
     ignored = tuple(item for (table, *_), c in zip(sources, compiler, strict=True) for item in c.ignored(table))
     whole = Table(
         name=path.stem,
@@ -126,6 +172,7 @@ def read_table(path: Path, parts: Path) -> Table:
         ignored=ignored,
         ignored_attributes=frozenset().union(*(item.attributes for item in ignored)),
         plan=_plan(tuple(rows.values()), eaches, ignored, namespaces),
+        lines=lines_of(rows.values()),
         set={key: value for table, _, _ in reversed(sources) for key, value in table.get("set", {}).items()},
         inside=compiler[0].compile(raw["inside"], "inside") if "inside" in raw else None,
     )
@@ -148,7 +195,19 @@ def _groups(rows: tuple[Row, ...], set_: dict[str, Any], namespaces: dict[str, s
     own = tuple(row for row in rows if not _is_above(row) or _part_of(row.target) in own_parts)
     shared = tuple(row for row in rows if row not in own)
     paths = [row.xpath.removeprefix("../") for row in shared]
-    return Group(own, plan([row.xpath for row in own], namespaces)), Group(shared, plan(paths, namespaces))
+    return (
+        Group(own, plan([row.xpath for row in own], namespaces), lines_of(own)),
+        Group(shared, plan(paths, namespaces), lines_of(shared)),
+    )
+
+
+def _sharing(eaches: Iterable[Each]) -> tuple[Each, ...]:
+    """With groups that read the same made one: what a parent says is read once for all kinds of its entries."""
+    known: dict[str, Group] = {}
+    return tuple(
+        replace(each, shared=known.setdefault(str([(row, row.read) for row in each.shared.rows]), each.shared))
+        for each in eaches
+    )
 
 
 def _part_of(target: str) -> str:
@@ -162,16 +221,16 @@ def _is_above(row: Row) -> bool:
 def _narrowed(table: Table) -> Table:
     """What checks look at: figures, codes and dates, required values, and texts that may be unreadable."""
     rows = tuple(row for row in table.rows if row.required or row.may_fail or row.target.startswith(_CHECKED))
-    eaches = [
-        replace(each, rows=kept, own=own, shared=shared)
+    eaches = _sharing(
+        replace(each, rows=kept, own=own, shared=shared, entries={})
         for each in table.eaches
         if each.target != "attachments"
         and (kept := tuple(row for row in each.rows if row.required or row.may_fail or row.target in _CHECKED_IN))
         for own, shared in [_groups(kept, each.set, table.ns)]
-    ]
+    )
     return replace(
-        table, rows=rows, eaches=tuple(eaches), ignored=(), plan=_plan(rows, tuple(eaches), (), table.ns)
-    )  # fmt: skip
+        table, rows=rows, eaches=eaches, ignored=(), plan=_plan(rows, eaches, (), table.ns), lines=lines_of(rows)
+    )
 
 
 # Targets of text that checks look at (case.py, taxes.py, addressee.py); everything numeric or coded is kept anyway.

@@ -12,5 +12,5 @@ def test_ours_is_measured_beside_its_floor_on_the_same_document():
     assert figures.rows > 100
     assert figures.floor_us > 0
     assert figures.ratio == (figures.validate_us + figures.map_us) / figures.floor_us
-    assert figures.one_parse_ratio > figures.ratio  # the floor of one parse is lower
+    assert figures.two_parses_ratio < figures.ratio  # the headline is the stricter: the floor parses once
     assert figures.budget == BUDGET == 1.5
