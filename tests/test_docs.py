@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from gateway.config import GatewayConfig
+from gateway.config import ConnectorConfig, FormPolicy, GatewayConfig, Route, TenantConfig
 from gateway.transport.faults import FAULTS
+from schemas.effectiveness import Rule
 from schemas.texts import all_texts
 from tests.test_layers import ROOT, sources
 
@@ -116,6 +117,26 @@ def test_the_example_configuration_shows_every_key_and_default():
     example = tomllib.loads((ROOT / "config" / "gateway.example.toml").read_text("utf-8"))
     assert GatewayConfig.model_validate(example)
     assert [key for key in _keys(GatewayConfig()) if not _stands_in(example, key)] == []
+
+
+def test_the_example_of_a_gmina_shows_every_key():
+    example = tomllib.loads((ROOT / "config" / "tenant.example.toml").read_text("utf-8"))
+    assert TenantConfig.model_validate(example)
+    shown = {
+        TenantConfig: [example],
+        ConnectorConfig: list(example["connector"].values()),
+        Route: example["route"],
+        FormPolicy: list(example["policy"]["form"].values()),
+        Rule: example["effectiveness"]["rule"],
+    }
+    missing = [
+        f"{model.__name__}.{name}"
+        for model, tables in shown.items()
+        for name in model.model_fields
+        if not any(name in table for table in tables)
+    ]
+    assert missing == []
+    assert [key for key in _keys(TenantConfig.model_validate(example)) if not _stands_in(example, key)] == []
 
 
 def _keys(model: BaseModel, before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
