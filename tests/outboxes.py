@@ -83,16 +83,29 @@ def answering(store: Store, folder: Path) -> Correspondent:
     return Correspondent(make_tools(load_config(folder), store))
 
 
+def a_letter_writer(store: Store, office: Office, folder: Path, tenant: str = "", **more: Any) -> Correspondent:
+    """A gateway that asks no ledger and writes letters; `tenant`: further lines of the gmina's file."""
+    _card(folder)
+    url = store.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    configure(folder, office, database_url=url, tenant=f'[answers]\noffice = "urzad/office.toml"\n{tenant}', **more)
+    return answering(store, folder)
+
+
 def a_town(
     store: Store, office: Office, ledger: Ledger, folder: Path, kind: str = "nadaj", *, approve_all: bool = False
 ) -> Correspondent:
     """A gateway that answers citizens from two ledgers, which live in one table."""
-    (folder / "urzad").mkdir()
-    shutil.copy(resources.folder("templates") / "answers" / "office.example.toml", folder / "urzad" / "office.toml")
+    _card(folder)
     (folder / "ledger-url").write_text(ledger.url, "utf-8")
     connectors = "".join(LEDGER.format(name=name, select=queries(name)["dues"]) for name in ("tax", "waste"))
     own = ANSWERS.format(kind=kind, approve_all=str(approve_all).lower())
     return answering(store, configure(folder, office, more=connectors, tenant=own))
+
+
+def _card(folder: Path) -> None:
+    """The office's, with nothing of its own."""
+    (folder / "urzad").mkdir()
+    shutil.copy(resources.folder("templates") / "answers" / "office.example.toml", folder / "urzad" / "office.toml")
 
 
 @dataclass(frozen=True)

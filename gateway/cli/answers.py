@@ -5,23 +5,26 @@ from __future__ import annotations
 import hashlib
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
-from uuid import UUID
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from gateway.answers.plan import Step
-from gateway.cli.chosen import Actor, Limit, Reason, Tenant, chosen, opened_store
+from gateway.cli.chosen import Actor, Limit, Reason, Tenant, chosen, meant, opened_store, plain_table
 from gateway.cli.documents import AsJson
 from gateway.cli.output import language, out, say, show_json, shown_state
 from gateway.cli.service import Folder
 from schemas.texts import text
 
+if TYPE_CHECKING:
+    from gateway.operations.find import Kind
+
 answers = typer.Typer(no_args_is_help=True, help="Odpowiedzi do mieszkańców: przejrzyj, zatwierdź, rozstrzygnij.")
 
-Answer = Annotated[UUID, typer.Argument(help="Identyfikator odpowiedzi.", metavar="ID")]
-MessageId = Annotated[UUID, typer.Argument(help="Identyfikator pisma (message).", metavar="PISMO")]
+Answer = Annotated[str, typer.Argument(help="Identyfikator odpowiedzi (albo jego początek).", metavar="ID")]
+MessageId = Annotated[
+    str, typer.Argument(help="Identyfikator pisma z „answers messages” (albo jego początek).", metavar="PISMO")
+]
 
 
 class Verdict(StrEnum):
@@ -48,12 +51,14 @@ def list_(
     if json_:
         show_json([answering.answer_json(one) for one in found])
         return
-    table = Table("ID", say("Utworzono", "Created"), "TERYT", say("Usługa", "Service"), say("Etap", "Step"),
-                  say("Pismo", "Letter"), say("Przyczyna", "Reason"))  # fmt: skip
+    table = plain_table(("ID", "ID"), ("Utworzono", "Created"), ("TERYT", "TERYT"), ("Usługa", "Service"),
+                        ("Etap", "Step"), ("Pismo", "Letter"), ("Przyczyna", "Reason"))  # fmt: skip
     for one in found:
         why = text(one.last_code, language()) if one.last_code else ""
         letter = one.plan["document"] or ""
-        table.add_row(str(one.id), shown(one.created_at), one.tenant, one.service, shown_state(one.step), letter, why)
+        table.add_row(
+            str(one.id)[:13], shown(one.created_at), one.tenant, one.service, shown_state(one.step), letter, why
+        )
     out.print(table)
 
 
@@ -63,7 +68,7 @@ def show(config: Folder, one: Answer, json_: AsJson = False) -> None:
     from gateway.operations import answering
 
     with opened_store(config) as store:
-        view = answering.shown(store, one)
+        view = answering.shown(store, meant(store, "answer", one))
     if json_:
         show_json(view.to_json())
         return
@@ -101,7 +106,7 @@ def draft(
     from gateway.operations import answering
 
     with opened_store(config) as store:
-        octets = answering.draft_of(store, one)
+        octets = answering.draft_of(store, meant(store, "answer", one))
     target.write_bytes(octets)
     digest = hashlib.sha256(octets).hexdigest()
     if json_:
@@ -132,27 +137,28 @@ def approve(
 
     with opened_store(config) as store:
         done = answering.approve(
-            store, one, sha256=sha256.lower(), actor=actor, reason=reason, proceedings_checked=proceedings_checked
-        )
+            store, meant(store, "answer", one), sha256=sha256.lower(), actor=actor, reason=reason,
+            proceedings_checked=proceedings_checked,
+        )  # fmt: skip
     _told(done, json_)
 
 
 @answers.command("return")
 def return_(config: Folder, one: Answer, reason: Reason, actor: Actor, json_: AsJson = False) -> None:
     """Cofnij projekt: ewidencje zostaną zapytane, a pismo przygotowane od nowa."""
-    _act("send_back", config, one, actor, reason, json_)
+    _act("send_back", config, "answer", one, actor, reason, json_)
 
 
 @answers.command("resume")
 def resume(config: Folder, one: Answer, reason: Reason, actor: Actor, json_: AsJson = False) -> None:
     """Wznów zatrzymaną odpowiedź: przyczynę wyjaśniono."""
-    _act("let_go_on", config, one, actor, reason, json_)
+    _act("let_go_on", config, "answer", one, actor, reason, json_)
 
 
 @answers.command("withdraw")
 def withdraw(config: Folder, one: Answer, reason: Reason, actor: Actor, json_: AsJson = False) -> None:
     """Wycofaj odpowiedź: Brama nie odpowie, mieszkaniec dostanie odpowiedź inaczej."""
-    _act("withdraw", config, one, actor, reason, json_)
+    _act("withdraw", config, "answer", one, actor, reason, json_)
 
 
 @answers.command("settle")
@@ -169,13 +175,14 @@ def settle(
 
     said: Any = verdict.value.replace("-", "_")
     with opened_store(config) as store:
-        _told(answering.settle_message(store, message, said, actor=actor, reason=reason), json_)
+        one = meant(store, "message", message)
+        _told(answering.settle_message(store, one, said, actor=actor, reason=reason), json_)
 
 
 @answers.command("set-aside")
 def set_aside(config: Folder, message: MessageId, reason: Reason, actor: Actor, json_: AsJson = False) -> None:
     """Odłóż pismo na bok: Brama go nie wyśle."""
-    _act("set_message_aside", config, message, actor, reason, json_)
+    _act("set_message_aside", config, "message", message, actor, reason, json_)
 
 
 @answers.command("receipts")
@@ -190,7 +197,7 @@ def receipts(config: Folder, json_: AsJson = False) -> None:
     if json_:
         show_json(plain(found))
         return
-    table = Table("ID", say("Przyszło", "Came"), say("Rodzaj", "Kind"), say("Identyfikator", "Identifier"))
+    table = plain_table(("ID", "ID"), ("Przyszło", "Came"), ("Rodzaj", "Kind"), ("Identyfikator", "Identifier"))
     for one in found:
         table.add_row(str(one["id"]), shown(one["stored_at"]), one["kind"], one["identifier"])
     out.print(table)
@@ -209,13 +216,15 @@ def bind(
     from gateway.operations import answering
 
     with opened_store(config) as store:
-        _told(answering.bind_receipt(store, receipt, message, actor=actor, reason=reason), json_)
+        one = meant(store, "message", message)
+        _told(answering.bind_receipt(store, receipt, one, actor=actor, reason=reason), json_)
 
 
-def _act(what: str, config: Path, one: UUID, actor: str, reason: str, json_: bool) -> None:
+def _act(what: str, config: Path, kind: Kind, given: str, actor: str, reason: str, json_: bool) -> None:
     from gateway.operations import answering
 
     with opened_store(config) as store:
+        one = meant(store, kind, given)
         _told(getattr(answering, what)(store, one, actor=actor, reason=reason), json_)
 
 

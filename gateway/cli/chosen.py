@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
@@ -19,6 +19,9 @@ from schemas.delivery import DeliveryState
 from schemas.files import FileState
 from schemas.outgoing import MessageState
 from schemas.submission import SubmissionState
+
+if TYPE_CHECKING:
+    from gateway.operations.find import Kind
 
 Id = Annotated[str, typer.Argument(help="Identyfikator (albo jego początek, co najmniej 8 znaków).", metavar="ID")]
 Tenant = Annotated[str | None, typer.Option("--tenant", help="Kod TERYT gminy.", metavar="TERYT")]
@@ -84,16 +87,16 @@ def log_errors() -> None:
 
 
 def submission_id(store: Any, given: str) -> UUID:
-    """See `_id`."""
-    return _id(store, given, "submission")
+    """See `meant`."""
+    return meant(store, "submission", given)
 
 
 def delivery_id(store: Any, given: str) -> UUID:
-    """See `_id`."""
-    return _id(store, given, "delivery")
+    """See `meant`."""
+    return meant(store, "delivery", given)
 
 
-def _id(store: Any, given: str, kind: Literal["submission", "delivery"]) -> UUID:
+def meant(store: Any, kind: Kind, given: str) -> UUID:
     """A whole id, or the one thing whose id begins so."""
     from gateway import operations
 
@@ -111,10 +114,10 @@ def form_namespace(form: str | None) -> str | None:
 
 
 def plain_table(*columns: tuple[str, str]) -> Table:
-    """Columns by their Polish and English name; long values are folded, never cut."""
+    """Columns by their Polish and English name; long values are folded, never cut, and ids stay in one piece."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for pl, en in columns:
-        table.add_column(say(pl, en), overflow="fold")
+        table.add_column(say(pl, en), overflow="fold", no_wrap=en == "ID")
     return table
 
 

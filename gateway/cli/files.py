@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
-from uuid import UUID
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
-from gateway.cli.chosen import Actor, FileStateOption, Id, Limit, Reason, Tenant, chosen, opened_store, submission_id
+from gateway.cli.chosen import (
+    Actor,
+    FileStateOption,
+    Id,
+    Limit,
+    Reason,
+    Tenant,
+    chosen,
+    meant,
+    opened_store,
+    plain_table,
+    submission_id,
+)
 from gateway.cli.documents import AsJson
 from gateway.cli.output import language, out, say, show_json, shown_state
 from gateway.cli.service import Folder
@@ -20,7 +30,7 @@ from schemas.texts import text
 
 files = typer.Typer(no_args_is_help=True, help="Duże pliki, które ePUAP wydaje tylko raz.")
 
-FileId = Annotated[UUID, typer.Argument(help="Identyfikator pliku z „files list”.", metavar="PLIK")]
+FileId = Annotated[str, typer.Argument(help="Identyfikator pliku z „files list” (albo jego początek).", metavar="PLIK")]
 
 
 @files.command("list")
@@ -39,13 +49,13 @@ def list_(
     if not found:
         out.print(say("Nic nie pasuje.", "Nothing matches."))
         return
-    table = Table("ID", "TERYT", say("Stan", "State"), say("Prób", "Tries"), say("Następna", "Next"),
-                  say("Zgłoszenia", "Submissions"), say("Przyczyna", "Reason"), box=None)  # fmt: skip
+    table = plain_table(("ID", "ID"), ("TERYT", "TERYT"), ("Stan", "State"), ("Prób", "Tries"), ("Następna", "Next"),
+                        ("Zgłoszenia", "Submissions"), ("Przyczyna", "Reason"))  # fmt: skip
     for one in found:
         why = text(one.last_code, language(), reason=one.last_text or "", type=one.type or "?") if one.last_code else ""
         whose = ", ".join(str(item)[:13] for item in one.submissions)
         due = shown(one.due_at) if one.due_at else "—"
-        table.add_row(str(one.id), one.tenant, shown_state(one.state), str(one.attempts), due, whose, why)
+        table.add_row(str(one.id)[:13], one.tenant, shown_state(one.state), str(one.attempts), due, whose, why)
     out.print(table)
 
 
@@ -60,7 +70,7 @@ def save(
     from gateway.operations import files as operations
 
     with opened_store(config) as store:
-        size = operations.save(store, one, file)
+        size = operations.save(store, meant(store, "file", one), file)
     if json_:
         show_json({"file": str(file), "size_bytes": size})
     else:
@@ -73,7 +83,7 @@ def retry(config: Folder, one: FileId, reason: Reason, actor: Actor, json_: AsJs
     from gateway.operations import files as operations
 
     with opened_store(config) as store:
-        told(operations.ask_again(store, one, actor=actor, reason=reason), json_)
+        told(operations.ask_again(store, meant(store, "file", one), actor=actor, reason=reason), json_)
 
 
 @files.command("accept")
@@ -82,7 +92,7 @@ def accept(config: Folder, one: FileId, reason: Reason, actor: Actor, json_: AsJ
     from gateway.operations import files as operations
 
     with opened_store(config) as store:
-        told(operations.accept(store, one, actor=actor, reason=reason), json_)
+        told(operations.accept(store, meant(store, "file", one), actor=actor, reason=reason), json_)
 
 
 @files.command("without")

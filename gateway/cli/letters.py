@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from gateway.cli.answers import _told
 from gateway.cli.chosen import (
@@ -20,6 +19,7 @@ from gateway.cli.chosen import (
     chosen,
     opened_store,
     opened_tools,
+    plain_table,
     submission_id,
 )
 from gateway.cli.documents import AsJson
@@ -110,9 +110,11 @@ def outbox(config: Folder, json_: AsJson = False) -> None:
     if json_:
         show_json([one.to_json() for one in found])
         return
-    table = Table("TERYT", say("Poświadczone", "Receipted"), say("Bez poświadczenia", "Not receipted"),
-                  say("W drodze", "Under way"), say("Dla człowieka", "For a person"),
-                  say("Najstarsze niewysłane", "Oldest unsent"), say("Kłopot", "Trouble"))  # fmt: skip
+    table = plain_table(
+        ("TERYT", "TERYT"), ("Poświadczone", "Receipted"), ("Bez poświadczenia", "Not receipted"),
+        ("W drodze", "Under way"), ("Dla człowieka", "For a person"), ("Najstarsze niewysłane", "Oldest unsent"),
+        ("Kłopot", "Trouble"),
+    )  # fmt: skip
     for one in found:
         since = shown(one.oldest_unsent) if one.oldest_unsent else "—"
         counts = (one.receipted, one.awaiting_receipt, one.under_way, one.for_a_person)
@@ -137,11 +139,11 @@ def messages(
     if json_:
         show_json([correspondence.message_json(one) for one in found])
         return
-    table = Table("PISMO", say("Utworzono", "Created"), "TERYT", say("Stan", "State"), say("Do", "To"),
-                  say("Powód", "Reason"))  # fmt: skip
+    table = plain_table(("PISMO", "ID"), ("Utworzono", "Created"), ("TERYT", "TERYT"), ("Stan", "State"), ("Do", "To"),
+                        ("Powód", "Reason"))  # fmt: skip
     for one in found:
         why = text(one.last_code, language()) if one.last_code else ""
-        table.add_row(str(one.id), shown(one.created_at), one.tenant, shown_state(one.state.value), one.to, why)
+        table.add_row(str(one.id)[:13], shown(one.created_at), one.tenant, shown_state(one.state.value), one.to, why)
     out.print(table)
 
 
