@@ -72,6 +72,7 @@ class RevocationSource:
     bundle: RevocationEvidence = field(default_factory=RevocationEvidence)
     keeping: Keeping = field(default_factory=Keeping)
     longest_s: float = 15.0
+    clock: Callable[[], float] = time.monotonic
     _failed: dict[str, datetime] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -81,7 +82,7 @@ class RevocationSource:
         Args: at: now. newer_than: cached OCSP answers about the signer older than this are asked for again.
         """
         evidence, problems = _relevant(self.bundle, chain), []
-        until = time.monotonic() + self.longest_s
+        until = self.clock() + self.longest_s
         for number, (certificate, issuer) in enumerate(itertools.pairwise(chain.certificates)):
             wanted = newer_than if number == 0 else None
             for found in self._about(chain, certificate, issuer, _Asking(at, wanted, until)):
@@ -138,7 +139,7 @@ class RevocationSource:
         at = asking.at
         if self.client is None:
             raise TrustError("trust.fetch_offline", host=_host(url))
-        if time.monotonic() > asking.until:  # others took all the time there is; this one is not to blame
+        if self.clock() > asking.until:  # others took all the time there is; this one is not to blame
             raise TrustError("trust.fetch_no_time", host=_host(url))
         with self._lock:
             if self._failed.get(url, at) > at:

