@@ -1,4 +1,7 @@
-"""What a connector is: typed options, declared capabilities, and `check`, `find`, `deliver`, `query`."""
+"""What a connector (łącze) is: typed options, declared capabilities, and `check`, `find`, `deliver`, `query`.
+
+Written for those who write one: docs/connectors.md leads through it, `gateway.testing.contract` proves the result.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ class Part(BaseModel):
 
 
 class Options(Part):
-    """Base of every connector's options; secrets arrive already resolved."""
+    """Base of every connector's options (`[connector.NAME]` of a gmina's file); secrets arrive already resolved.
+
+    All durations are seconds. A wrong value is refused by `brama check`, all problems at once.
+    """
 
     timeout_s: float = Field(default=20.0, gt=0, le=600, description="Longest wait for one remote call, in seconds.")
     settle_delay_s: float = Field(
@@ -32,7 +38,7 @@ class Options(Part):
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a connector can do. `charset` and the route's field rules are checked before anything is sent."""
+    """What a connector can do (możliwości). `charset` and the route's field rules are checked before sending."""
 
     repeat: Repeat
     look_up: bool = False
@@ -41,6 +47,7 @@ class Capabilities:
     charset: str | None = None  # a Python codec name, for example cp1250
     fetched: bool = False  # nothing is sent: a case waits until the office has come for it and acknowledged it
     max_calls: int = 1  # remote calls one delivery may make; times timeout_s is how long it may take at most
+    step_calls: int | None = None  # and one remembered step; times timeout_s a worker holds on. None: as max_calls
 
     def to_json(self) -> dict[str, Any]:
         """As shown by `connector list --json`."""
@@ -52,6 +59,7 @@ class Capabilities:
             "charset": self.charset,
             "fetched": self.fetched,
             "max_calls": self.max_calls,
+            "step_calls": self.step_calls,
         }
 
 
@@ -70,20 +78,28 @@ class Connector(Protocol):
         ...
 
     def find(self, key: str) -> str | None:
-        """Did everything a delivery with this key does arrive? Its reference there, or None.
+        """Did everything a delivery with this key does arrive? Its reference there, or None: it surely did not.
 
-        May raise, LookUpFailed above all: then nothing is known.
+        The reference is the office's own number. May raise, LookUpFailed above all: then nothing is known. After a lost
+        answer it is asked no sooner than `settle_delay_s`.
         """
         ...
 
     def deliver(self, record: CaseRecord, key: str, steps: Steps) -> Outcome:
-        """Hand the record over, once in effect."""
+        """Hand the record over (przekaż), once in effect: each remote effect goes through `steps.once`.
+
+        `key` is `record.key`. Returns Delivered, Refused, Unreachable (surely not there) or Unsettled (any doubt). Lets
+        StepInDoubt escape; raises nothing else.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class QueryAnswer:
-    """What an office answered. `as_of` is when the office was asked (aware UTC), also when it comes from a cache."""
+    """What an office answered. `as_of` is when the office was asked (aware UTC), also when it comes from a cache.
+
+    `rows`: one dict a row, with the columns that docs/answers.md lists for `dues`; amounts exact (Decimal or text).
+    """
 
     name: str
     as_of: datetime
@@ -96,7 +112,12 @@ class Querying(Protocol):
     """A connector that answers the questions named in `capabilities.queries`: dues, arrears, case_status."""
 
     def query(self, name: str, **parameters: Any) -> QueryAnswer:
-        """Ask the office; changes nothing there. Raises LookUpFailed: nothing is known."""
+        """Ask the office; changes nothing there. No row means "nothing"; whatever is not understood must raise.
+
+        Args:   name: one of `capabilities.queries`. parameters: `party` (PESEL or NIP) and `as_of` (aware moment)
+                for dues and arrears, `case_number` for case_status.
+        Raises: LookUpFailed: nothing is known.
+        """
         ...
 
 

@@ -38,7 +38,7 @@ _FILE_KEYS = frozenset({"file", "sha256"})
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One published template. `strict`: schema errors and failed checks refuse it; else a clerk looks (DESIGN §4)."""
+    """One published template. `strict`: schema errors and failed checks refuse it; else a clerk looks."""
 
     info: FormInfo
     file: Path | None  # None: recognised, but no schema is known

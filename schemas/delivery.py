@@ -18,7 +18,7 @@ from uuid import UUID
 
 
 class DeliveryState(StrEnum):
-    """See the picture above."""
+    """Where a delivery (przekazanie) stands; see the picture above."""
 
     DUE = "due"
     TRYING = "trying"
@@ -31,7 +31,7 @@ class DeliveryState(StrEnum):
 
 
 class Repeat(StrEnum):
-    """How far a connector can promise one effect (DESIGN §8)."""
+    """How far a connector can promise one effect; docs/connectors.md says what remains of doubt with each."""
 
     SAFE = "safe"  # the far side enforces our key: sending twice has one effect
     FINDABLE = "findable"  # the far side can be asked by our key, after its settle delay
@@ -40,7 +40,7 @@ class Repeat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The back office has it. `reference` is its own number; `details` holds further numbers it gave, all text."""
+    """The back office has it (przekazano). `reference` is its own number; `details` holds further numbers, all text."""
 
     reference: str | None = None
     details: dict[str, str] = field(default_factory=dict)
@@ -48,7 +48,10 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The back office says no; repeating is no use until a person changed something. `text` is its own reason."""
+    """The back office says no (odmowa); repeating is no use until a person changed something.
+
+    `code` is ours or the connector's own, `text` the office's reason, without names or numbers of people.
+    """
 
     code: str
     text: str = ""
@@ -56,7 +59,10 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Unreachable:
-    """Surely not delivered: nothing reached the other side, or it said "later". `retry_after_s` if it named a time."""
+    """Surely not delivered (brak łączności): nothing reached the other side, or it said "later".
+
+    `retry_after_s`: seconds from now, if the other side named a time.
+    """
 
     code: str
     text: str = ""
@@ -65,7 +71,7 @@ class Unreachable:
 
 @dataclass(frozen=True, slots=True)
 class Unsettled:
-    """Sent, but the answer was lost or cannot be understood: it may or may not be there."""
+    """Sent, but the answer was lost or cannot be understood (nie wiadomo, czy dotarło): it may or may not be there."""
 
     code: str
     text: str = ""
@@ -80,7 +86,7 @@ def outcome_word(outcome: Outcome) -> str:
 
 
 class Steps(Protocol):
-    """Remembered steps of one delivery; they survive crashes, retries and replays."""
+    """Remembered steps (kroki) of one delivery; they survive crashes, retries and replays. Not for several threads."""
 
     def once(
         self,
@@ -125,7 +131,10 @@ class StepStopped(Exception):
 
 @dataclass(frozen=True, slots=True)
 class AttachmentFile:
-    """A file that goes with a record: the citizen's original document, the receipt, or an attachment."""
+    """A file that goes with a record: the citizen's original document, the receipt (UPO), or an attachment (załącznik).
+
+    `content` is the file's own octets, decoded, unchanged; `content_type` a MIME type told by content.
+    """
 
     name: str
     content_type: str
@@ -137,8 +146,10 @@ class AttachmentFile:
 class CaseRecord:
     """What a connector gets: the normalized case as JSON-ready dict, the record its back office wants, and files.
 
-    `fields` is case → back-office record by the route's mapping (flat, text or Decimal or date values); `case` is the
-    whole normalized case (schemas.case, JSON form). Personal data: never logged.
+    `key`: stable business key (klucz sprawy), the same in every try and replay. `tenant`: TERYT, 7 digits. `kind`: of
+    the case, a word of schemas.case. `fields`: case → back-office record by the route's mapping, flat, with text,
+    Decimal (money in złoty, areas in m²) or date values. `case`: the whole normalized case (schemas.case, JSON form).
+    Personal data: never logged.
     """
 
     key: str
@@ -152,7 +163,7 @@ class CaseRecord:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One row of our truth about one hand-over. Times aware UTC, by the database's clock."""
+    """One row of our truth about one hand-over (przekazanie). Times aware UTC, by the database's clock."""
 
     id: UUID
     submission_id: UUID
@@ -178,7 +189,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try; append-only. `digest_sent` is the SHA-256 of the record as sent."""
+    """One try (próba); append-only. `digest_sent` is the SHA-256 of the record as sent, hex. Times aware UTC."""
 
     delivery_id: UUID
     round: int

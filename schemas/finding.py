@@ -10,7 +10,7 @@ from schemas.shallow import shallow
 
 
 class Severity(StrEnum):
-    """How much a finding weighs. Only `error` makes a document invalid."""
+    """How much a finding weighs (waga). Only `error` makes a document invalid."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -19,7 +19,10 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One finding. `line` is the original file's (1-based, None where it has none); `path` names elements by prefix."""
+    """One finding (ustalenie). `line` is the original file's (1-based, None where it has none).
+
+    `path` names elements by prefix; `message_pl` and `message_en` say the same and hold no value of a person's.
+    """
 
     code: str
     severity: Severity

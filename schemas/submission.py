@@ -13,7 +13,7 @@ from schemas.shallow import shallow
 
 
 class Channel(StrEnum):
-    """How a document reached us."""
+    """How a document reached us (kanał): pushed by ePUAP, polled, imported from an emergency package, or over REST."""
 
     PUSH = "push"
     PULL = "pull"
@@ -22,7 +22,7 @@ class Channel(StrEnum):
 
 
 class Decision(StrEnum):
-    """What was decided about a kept submission (DESIGN §4)."""
+    """What was decided about a kept submission (zgłoszenie); README.md says what follows from each."""
 
     ACCEPTED = "accepted"
     QUARANTINED = "quarantined"
@@ -62,7 +62,7 @@ class SenderBlock:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """One arrival, whatever the channel: the document's original octets and what came with them."""
+    """One arrival (przesyłka), whatever the channel: the document's original octets and what came with them."""
 
     channel: Channel
     mailbox: str  # adresSkrytki as sent: it may be unknown to us

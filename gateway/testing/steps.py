@@ -13,7 +13,8 @@ from schemas.delivery import Repeat, StepInDoubt, StepStopped, Unsettled
 class MemorySteps:
     """The Steps of one delivery; keep the object for a later try, as the store would.
 
-    `forget_result_of` plays a worker that died after the call and before its result was stored.
+    `forget_result_of` plays a worker that died after the call and before its result was stored. `repeat` is the
+    connector's own declaration; `calls` names the steps that were really run, in order.
     """
 
     def __init__(self, repeat: Repeat = Repeat.BLIND) -> None:
