@@ -6,11 +6,12 @@ Which octets that means is computed by our own engine; that proves nothing by it
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from gateway.signatures import canonical, references, structure, transforms
+from gateway.signatures import TrustPolicy, canonical, references, structure, transforms
 from gateway.signatures.algorithms import CANONICALIZATIONS
 from gateway.simulate import pki, xmlsign
 from gateway.simulate.pki import Identity
@@ -29,6 +30,17 @@ C14N = {
 ENVELOPED = xmlsign.ENVELOPED
 NOT_SIGNATURE = xmlsign.NOT_SIGNATURE
 BASE64 = f'<ds:Transform Algorithm="{DS}base64"/>'
+
+
+@functools.cache
+def trust() -> TrustPolicy:
+    """Who tests believe: the test PKI's seal of podpis zaufany and its qualified authority."""
+    own = pki.shared()
+    return TrustPolicy(
+        "test",
+        trusted_profile_seals=(own.trusted_profile.certificate,),
+        qualified_anchors=(own.qualified_ca.certificate,),
+    )
 
 
 def c14n(name: str, prefixes: str = "") -> str:

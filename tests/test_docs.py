@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import re
 import string
 import tomllib
@@ -18,6 +17,7 @@ from gateway.config import ConnectorConfig, FormPolicy, GatewayConfig, Route, Te
 from gateway.transport.faults import FAULTS
 from schemas.effectiveness import Rule
 from schemas.texts import all_texts
+from tests.makers import maker
 from tests.test_layers import ROOT, sources
 
 TEXTS = all_texts()
@@ -104,13 +104,8 @@ def test_every_fault_number_belongs_to_a_code_with_a_text():
 
 
 def test_the_page_of_codes_is_current():
-    spec = importlib.util.spec_from_file_location("make_codes", ROOT / "docs" / "make_codes.py")
-    assert spec is not None
-    assert spec.loader is not None
-    maker = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(maker)
     written = (ROOT / "docs" / "codes.md").read_text("utf-8")
-    assert written == maker.page(), "run: python docs/make_codes.py"
+    assert written == maker("make_codes").page(), "run: python docs/make_codes.py"
 
 
 def test_the_example_configuration_shows_every_key_and_default():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import tomllib
 from pathlib import Path
@@ -11,18 +10,10 @@ from typing import Any
 import pytest
 
 from connectors import registry
+from tests.makers import maker
+from tests.test_layers import ROOT
 
-ROOT = Path(__file__).parents[2]
 NAMES = sorted(registry.BUILT_IN)
-
-
-def make_connectors() -> Any:
-    spec = importlib.util.spec_from_file_location("make_connectors", ROOT / "docs" / "make_connectors.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -39,7 +30,7 @@ def test_a_connectors_page_says_what_it_promises_and_what_remains_of_doubt(name:
 def test_the_options_on_the_page_are_the_options_of_the_code(name: str) -> None:
     text = (ROOT / "docs" / "connectors" / f"{name}.md").read_text("utf-8")
 
-    assert make_connectors().with_options(text, name) == text, "run docs/make_connectors.py"
+    assert maker("make_connectors").with_options(text, name) == text, "run docs/make_connectors.py"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -13,11 +13,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.signatures import TrustPolicy, verify
+from gateway.signatures import verify
 from gateway.simulate import citizens, pki
 from schemas.verification import Crypto, Indication, Verification
 from tests import attacks
 from tests.attacks import EVIL, Attack
+from tests.signing import trust
 
 LISTENING = socket.create_server(("127.0.0.1", 0))
 URL = f"http://127.0.0.1:{LISTENING.getsockname()[1]}/x"
@@ -43,15 +44,6 @@ def connections() -> Iterator[list[object]]:
     LISTENING.shutdown(socket.SHUT_RDWR)
     LISTENING.close()
     assert seen == []
-
-
-def trust() -> TrustPolicy:
-    own = pki.shared()
-    return TrustPolicy(
-        "test",
-        trusted_profile_seals=(own.trusted_profile.certificate,),
-        qualified_anchors=(own.qualified_ca.certificate,),
-    )
 
 
 def codes(result: Verification) -> set[str]:

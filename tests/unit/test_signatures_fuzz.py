@@ -10,10 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.receipt import check_receipt
-from gateway.signatures import TrustPolicy, verify
+from gateway.signatures import verify
 from gateway.simulate import citizens, pki
 from schemas.verification import Indication, Signer
 from tests.mutations import mutate
+from tests.signing import trust
 
 EXAMPLES = int(os.environ.get("BRAMA_FUZZ_EXAMPLES", "400"))
 PERSON = citizens.person(6)
@@ -33,16 +34,6 @@ def signed() -> tuple[bytes, ...]:
         citizens.sign_trusted_profile(LETTER, PERSON, own, "EPSignature"),
         citizens.sign_qualified(LETTER, PERSON, own),
         citizens.sign_qualified(once, PERSON, own),
-    )
-
-
-@functools.cache
-def trust() -> TrustPolicy:
-    own = pki.shared()
-    return TrustPolicy(
-        "test",
-        trusted_profile_seals=(own.trusted_profile.certificate,),
-        qualified_anchors=(own.qualified_ca.certificate,),
     )
 
 
