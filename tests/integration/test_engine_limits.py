@@ -18,7 +18,7 @@ from schemas.delivery import CaseRecord, Delivered, Outcome, Refused, Steps, Unr
 from schemas.errors import OperationRefused
 from tests.builders import OTHER_MAILBOX, OTHER_TERYT, PROPERTY_RETURN, TERYT, a_signed_document
 from tests.gateways import Gateway
-from tests.integration.test_engine_deliver import Scripted, with_office, with_worker
+from tests.scripted import Scripted, with_office, with_worker
 
 WHO: dict[str, Any] = {"actor": "a.kowalska", "reason": "awaria w urzędzie"}
 

@@ -26,7 +26,7 @@ from schemas.errors import StoreUnavailable
 from schemas.verification import Verification
 from tests.builders import a_signed_document, an_envelope
 from tests.gateways import GATEWAY_TOML, Gateway, a_gateway
-from tests.integration.test_engine_deliver import claim_and_vanish
+from tests.scripted import claim_and_vanish
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from schemas.delivery import Delivered, Refused, Repeat, Unsettled
 from schemas.errors import OperationRefused
 from tests.builders import LETTER, OTHER_MAILBOX, OTHER_TERYT, TERYT, a_signed_document, an_envelope
 from tests.gateways import Gateway
-from tests.integration.test_engine_deliver import Scripted, with_office
+from tests.scripted import Scripted, with_office
 
 WHO: dict[str, Any] = {"actor": "a.kowalska", "reason": "urząd poprawił teczkę"}
 
