@@ -16,6 +16,7 @@ from schemas.api import Scope
 from tests.builders import TERYT
 from tests.gateways import Gateway
 from tests.running import running
+from tests.waiting import PATIENCE_S
 
 EVERYTHING = tuple(Scope)
 FETCHING = """
@@ -40,7 +41,7 @@ class Client:
     def call(self, method: str, path: str, **options: Any) -> requests.Response:
         """One request below /api/v1."""
         headers = {"Authorization": f"Bearer {self.key}", **options.pop("headers", {})}
-        return self.session.request(method, f"{self.base}/api/v1{path}", headers=headers, timeout=30, **options)
+        return self.session.request(method, f"{self.base}/api/v1{path}", headers=headers, timeout=PATIENCE_S, **options)
 
     def get(self, path: str, **options: Any) -> requests.Response:
         """GET below /api/v1."""

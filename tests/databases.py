@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -17,7 +16,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gateway.simulate.ports import held_port
 from tests.require import missing, program
+from tests.waiting import PATIENCE_S
 
 FIREBIRD_HOME = Path("/usr/lib/x86_64-linux-gnu/firebird/3.0")
 PASSWORD = "tajne-w-testach"
@@ -51,7 +52,7 @@ class Server:
         """End it at once."""
         if self.process is not None:
             self.process.kill()
-            self.process.wait(20)
+            self.process.wait(PATIENCE_S)
             self.process = None
 
 
@@ -60,7 +61,7 @@ def mariadb() -> Iterator[Server]:
     """A MariaDB with an empty database `urzad`; needs Debian's mariadb-server."""
     install, server = program("mariadb-install-db"), program("mariadbd")
     with folder() as home:
-        identity, port = unprivileged("mysql", home), free_port()
+        identity, port = unprivileged("mysql", home), held_port()
         data = home / "data"
         subprocess.run(
             [
@@ -87,7 +88,7 @@ def firebird() -> Iterator[Server]:
     if not FIREBIRD_HOME.is_dir():
         missing(f"no Firebird 3.0 in {FIREBIRD_HOME}")
     with folder() as home:
-        port = free_port()
+        port = held_port()
         firebird_home(home, port)
         identity = unprivileged("firebird", home)
         environment = {**os.environ, "FIREBIRD": str(home), "FIREBIRD_LOCK": str(home), "FIREBIRD_TMP": str(home)}
@@ -152,14 +153,7 @@ def dying_with_us(command: list[str]) -> list[str]:
     return [setpriv, "--pdeathsig", "KILL", *command] if setpriv else command
 
 
-def free_port() -> int:
-    """A port nobody uses right now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
-def answers(url: str, process: subprocess.Popen[bytes], log: Path, timeout_s: float = 60) -> None:
+def answers(url: str, process: subprocess.Popen[bytes], log: Path, timeout_s: float = PATIENCE_S) -> None:
     """Wait until a connection succeeds."""
     end = time.monotonic() + timeout_s
     while True:

@@ -27,6 +27,7 @@ from gateway.tools import Tools
 from schemas.delivery import Attempt, Delivery
 from schemas.submission import Answer, Envelope, Submission
 from tests.builders import MAILBOX, OTHER_MAILBOX, OTHER_TERYT, SECOND_MAILBOX, TERYT, an_envelope, pki
+from tests.waiting import PATIENCE_S
 
 GATEWAY_TOML = """\
 environment = "test"
@@ -35,7 +36,7 @@ trust = "pki/trust.toml"
 key = "pki/upo-seal.p12"
 password = "env:BRAMA_TEST_SEAL_PASSWORD"
 [push]
-twin_wait_s = 5.0
+twin_wait_s = 60.0
 unknown_mailbox_allowance = 3
 [worker]
 concurrency = 4
@@ -87,14 +88,14 @@ class Gateway:
         """What ePUAP is told."""
         return flow.accept(envelope, self.tools)
 
-    def work_until_quiet(self, within_s: float = 10.0) -> None:
-        """Work in this thread, in the order of the queue, until nothing is due within that time."""
-        end = time.monotonic() + within_s
+    def work_until_quiet(self, soon_s: float = 10.0) -> None:
+        """Work in this thread, in the order of the queue, until nothing is due within `soon_s`."""
+        end = time.monotonic() + PATIENCE_S
         while time.monotonic() < end:
             sweep.tick(self.tools)
             while self.work_one():
                 pass
-            if not self._pending(within_s):
+            if not self._pending(soon_s):
                 return
             time.sleep(0.02)
         raise AssertionError("work did not come to rest")
@@ -151,7 +152,7 @@ class Gateway:
         """The same gateway with some tools exchanged."""
         return Gateway(replace(self.tools, **changes))
 
-    def _pending(self, within_s: float) -> bool:
+    def _pending(self, soon_s: float) -> bool:
         with self.tools.store.begin() as transaction:
             return bool(
                 transaction.execute(
@@ -163,7 +164,7 @@ class Gateway:
                         " OR EXISTS (SELECT 1 FROM remote_file WHERE due_at < now() + make_interval(secs => :s))"
                         " OR EXISTS (SELECT 1 FROM answer WHERE due_at < now() + make_interval(secs => :s))"
                     ),
-                    {"s": within_s},
+                    {"s": soon_s},
                 ).scalar()
             )
 

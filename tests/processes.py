@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import requests
+
+from tests.waiting import PATIENCE_S, wait_until
 
 
 @dataclass
@@ -23,14 +23,14 @@ class Process:
     popen: subprocess.Popen[bytes]
     log: Path
 
-    def died_of_sigkill(self, within_s: float = 30.0) -> bool:
+    def died_of_sigkill(self, within_s: float = PATIENCE_S) -> bool:
         """Wait for its end; was it SIGKILL, as a crash point sends?"""
         return self.popen.wait(within_s) == -signal.SIGKILL
 
     def kill(self) -> None:
         """SIGKILL, now."""
         self.popen.kill()
-        self.popen.wait(10)
+        self.popen.wait(PATIENCE_S)
 
 
 @contextmanager
@@ -54,38 +54,23 @@ def brama(
         if popen.poll() is None:
             popen.terminate()
             try:
-                popen.wait(20)
+                popen.wait(PATIENCE_S)
             except subprocess.TimeoutExpired:
                 popen.kill()
-                popen.wait(10)
+                popen.wait()
 
 
 @contextmanager
 def serving(config: Path, port: int, crash_at: str | None = None) -> Iterator[Process]:
     """`brama serve`, ready to take documents."""
     with brama("serve", config, crash_at) as process:
-        wait_until(lambda: _ready(port, process), 30)
+        wait_until(lambda: _ready(port, process))
         yield process
-
-
-def wait_until(condition: object, within_s: float) -> None:
-    """Until `condition()` is true, or fail."""
-    assert callable(condition)
-    end = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
-
-
-def free_port() -> int:
-    """A loopback port nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def _ready(port: int, process: Process) -> bool:
     assert process.popen.poll() is None, process.log.read_text("utf-8")[-3000:]
     try:
-        return requests.get(f"http://127.0.0.1:{port}/health/ready", timeout=5).status_code == 200
+        return requests.get(f"http://127.0.0.1:{port}/health/ready", timeout=PATIENCE_S).status_code == 200
     except requests.RequestException:
         return False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,6 +11,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from gateway.web.server import KEEP_ALIVE_S
+from tests.waiting import PATIENCE_S, wait_until
 
 
 @contextmanager
@@ -23,18 +23,9 @@ def running(app: Starlette) -> Iterator[str]:
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     try:
-        wait_for(lambda: server.started)
+        wait_until(lambda: server.started)
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
-        thread.join(timeout=10)
+        thread.join(timeout=PATIENCE_S)
         listener.close()
-
-
-def wait_for(condition: object, timeout_s: float = 10.0) -> None:
-    """Until `condition()` is true; a test that waits in vain fails here."""
-    assert callable(condition)
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)

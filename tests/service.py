@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -16,10 +14,11 @@ from pathlib import Path
 import requests
 
 from gateway.simulate.epuap import Push, PushAnswer, push
+from gateway.simulate.ports import held_port
 from tests.gateways import GATEWAY_TOML, write_config
+from tests.waiting import PATIENCE_S, wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
-START_S = 30.0
 
 
 @dataclass
@@ -59,7 +58,7 @@ class Service:
     def stop(self) -> int:
         """SIGTERM, as a supervisor would; the exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=PATIENCE_S)
 
 
 @contextmanager
@@ -68,7 +67,7 @@ def serving(folder: Path, database_url: str, http: str = "", crash_at: str = "")
 
     Args: http: further lines of the [http] table. crash_at: a name of `gateway.crashpoint`.
     """
-    port = free_port()
+    port = held_port()
     write_config(folder, gateway=f'database_url = "{database_url}"\n{GATEWAY_TOML}\n[http]\nport = {port}\n{http}\n')
     log_file = folder / "serve.log"
     environment = os.environ | ({"BRAMA_CRASH_AT": crash_at} if crash_at else {})
@@ -77,7 +76,7 @@ def serving(folder: Path, database_url: str, http: str = "", crash_at: str = "")
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True)
     service = Service(process, f"http://127.0.0.1:{port}", log_file)
     try:
-        _wait_until_ready(service)
+        wait_until(lambda: _ready(service))
         yield service
     finally:
         with suppress(ProcessLookupError):
@@ -85,20 +84,9 @@ def serving(folder: Path, database_url: str, http: str = "", crash_at: str = "")
         process.wait()
 
 
-def free_port() -> int:
-    """A port nobody listens on right now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
-
-
-def _wait_until_ready(service: Service) -> None:
-    end = time.monotonic() + START_S
-    while time.monotonic() < end and service.process.poll() is None:
-        try:
-            if requests.get(service.base + "/health/ready", timeout=5).status_code == 200:
-                return
-        except requests.ConnectionError:
-            pass
-        time.sleep(0.05)
-    raise AssertionError(f"brama serve did not get ready:\n{service.log_file.read_text('utf-8', 'replace')[-4000:]}")
+def _ready(service: Service) -> bool:
+    assert service.process.poll() is None, service.log_file.read_text("utf-8", "replace")[-4000:]
+    try:
+        return requests.get(service.base + "/health/ready", timeout=PATIENCE_S).status_code == 200
+    except requests.ConnectionError:
+        return False

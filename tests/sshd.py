@@ -6,12 +6,13 @@ import getpass
 import os
 import socket
 import subprocess
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.databases import dying_with_us, free_port
+from gateway.simulate.ports import held_port
+from tests.databases import dying_with_us
 from tests.require import program
+from tests.waiting import PATIENCE_S, wait_until
 
 SERVER = "/usr/sbin/sshd"
 
@@ -32,22 +33,20 @@ class Sshd:
         command = [SERVER, "-D", "-e", "-f", str(self.home / "sshd_config")]
         with (self.home / "log").open("ab") as log:
             self.process = subprocess.Popen(dying_with_us(command), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        end = time.monotonic() + 15
-        while not self._answers():
-            assert self.process.poll() is None, (self.home / "log").read_text()
-            assert time.monotonic() < end, (self.home / "log").read_text()
-            time.sleep(0.05)
+        wait_until(self._answers)
 
     def stop(self) -> None:
         """End it and its sessions."""
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(10)
+            self.process.wait(PATIENCE_S)
             self.process = None
 
     def _answers(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, (self.home / "log").read_text()
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=5) as line:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S) as line:
                 return line.recv(4) == b"SSH-"
         except OSError:
             return False
@@ -60,7 +59,7 @@ def prepare(home: Path) -> Sshd:
     for name in ("host", "client"):
         command = [keygen, "-q", "-t", "ed25519", "-N", "", "-f", str(home / name)]
         subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
-    port = free_port()
+    port = held_port()
     (home / "sshd_config").write_text(
         f"Port {port}\nListenAddress 127.0.0.1\nHostKey {home}/host\nPidFile none\nUsePAM no\nStrictModes no\n"
         f"AuthorizedKeysFile {home}/client.pub\nPasswordAuthentication no\nPermitRootLogin yes\n"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -24,10 +23,11 @@ from gateway.simulate.ledger import Ledger, queries
 from gateway.simulate.offices import staging
 from gateway.simulate.offices.client import Office
 from gateway.simulate.pki import UPO_PASSWORD, Pki
+from gateway.simulate.ports import held_port
 from gateway.store.embedded import default_folder, embedded
 from schemas.errors import StoreUnavailable
 
-STARTS_WITHIN_S = 60.0
+STARTS_WITHIN_S = 180.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def _configured(
         "@TAX_DUES@": asking[0],
         "@WASTE_DUES@": asking[1],
     }
-    values = {**answers, "@PORT@": str(_free_port()), "@EZD@": ezd.url, "@FILES@": str(files)}
+    values = {**answers, "@PORT@": str(held_port()), "@EZD@": ezd.url, "@FILES@": str(files)}
     templates = resources.folder("config") / "demo"
     _write(templates / "gateway.toml", folder / "gateway.toml", values)
     for tenant in (KRASNOPOL, SOKOLKA, SIEMIATYCZE):
@@ -175,9 +175,3 @@ def _await(url: str, log: Path) -> None:
             pass
         time.sleep(0.1)
     raise RuntimeError(f"usługa nie wystartowała; dziennik: {log}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

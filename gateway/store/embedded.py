@@ -34,7 +34,7 @@ log = structlog.get_logger()
 
 DATABASE = "brama"
 SOCKET_LIMIT_BYTES = 107
-START_WITHIN_S = 60.0
+START_WITHIN_S = 180.0
 _DATA, _SOCKET = "postgres", ".s.PGSQL.5432"
 
 

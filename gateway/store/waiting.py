@@ -20,18 +20,23 @@ class Stopped(Exception):
     """We were asked to end while we waited."""
 
 
-def until_there(attempt: Callable[[], None], within_s: float | None, stop: threading.Event) -> None:
+def until_there(
+    attempt: Callable[[], None],
+    within_s: float | None,
+    stop: threading.Event,
+    now_s: Callable[[], float] = time.monotonic,
+) -> None:
     """Run `attempt` until the database lets it through; `within_s` None: for ever.
 
     Raises: StoreUnavailable: it was not there in time, or it is there and our migration fails on it.
             Stopped: `stop` was set meanwhile.
     """
-    began = time.monotonic()
+    began = now_s()
     for back_off_s in chain(_BACK_OFF_S, repeat(_BACK_OFF_S[-1])):
         try:
             attempt()
         except StoreUnavailable as error:
-            waited_s = time.monotonic() - began
+            waited_s = now_s() - began
             left_s = back_off_s if within_s is None else within_s - waited_s
             if left_s <= 0 or error.code != StoreUnavailable.code:
                 raise

@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import os
 import re
-import time
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -31,6 +33,7 @@ from tests.builders import MAILBOX, a_signed_document
 from tests.gateways import Gateway
 from tests.running import running
 from tests.service import serving
+from tests.waiting import PATIENCE_S, wait_until
 
 PATH = "/epuap/odbiorca"
 MIB = 1024 * 1024
@@ -215,7 +218,7 @@ def test_with_the_database_away_a_push_is_a_fault_and_the_service_says_it_is_not
     switch.off()
     answer = push_to(url, call)
     assert (answer.http_status, answer.error, answer.receipt) == (500, "store.unavailable", None)
-    ready = requests.get(url.removesuffix(PATH) + "/health/ready", timeout=30)
+    ready = requests.get(url.removesuffix(PATH) + "/health/ready", timeout=PATIENCE_S)
     assert (ready.status_code, ready.json()["ready"]) == (503, False)
     switch.on()
     assert push_to(url, call).code == 1
@@ -298,16 +301,27 @@ def test_a_signed_form_with_big_files_costs_at_most_four_times_its_body_however_
 def test_a_stopped_service_finishes_the_request_it_is_in(tmp_path, database_url):
     with serving(tmp_path, database_url) as service:
         whole = Push(MAILBOX, a_signed_document("letter")).envelope()
-
-        def slowly() -> Iterator[bytes]:
-            yield whole[:100]
-            time.sleep(0.3)  # the request is being read now
+        place = urlsplit(service.url)
+        head = f"POST {place.path} HTTP/1.1\r\nHost: {place.netloc}\r\nContent-Type: text/xml\r\n"
+        with socket.create_connection((str(place.hostname), place.port or 0), timeout=PATIENCE_S) as line:
+            line.sendall(f"{head}Content-Length: {len(whole)}\r\nExpect: 100-continue\r\n\r\n".encode())
+            assert line.recv(100).startswith(b"HTTP/1.1 100")  # it wants to read
             service.process.terminate()
-            yield whole[100:]
+            wait_until(lambda: refuses(place.port))
+            line.sendall(whole)
+            answer = HTTPResponse(line)
+            answer.begin()
+            assert read_answer(answer.status, answer.read()).code == 1
+        assert service.process.wait(PATIENCE_S) == 0
 
-        answer = requests.post(service.url, slowly(), timeout=30)
-        assert read_answer(answer.status_code, answer.content).code == 1
-        assert service.process.wait(timeout=30) == 0
+
+def refuses(port: int) -> bool:
+    """Has it stopped to take calls?"""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 def test_what_is_logged_of_a_refusal_is_digest_size_and_reason_only(tmp_path, database_url, envelope):

@@ -12,10 +12,12 @@ from sqlalchemy import text
 from gateway import operations
 from gateway.simulate.epuap import Push, PushAnswer, push
 from gateway.simulate.offices.client import Office
+from gateway.simulate.ports import held_port
 from gateway.store.database import Store
 from tests.builders import MAILBOX, a_signed_document
 from tests.gateways import GATEWAY_TOML, write_config
-from tests.processes import brama, free_port, serving, wait_until
+from tests.processes import brama, serving
+from tests.waiting import PATIENCE_S, wait_until
 
 OFFICE_TOML = """
 [connector.ezd]
@@ -67,7 +69,7 @@ class Site:
 
     def __init__(self, folder: Path, database_url: str, office: Office, find: str = FIND_TOML) -> None:
         self.folder = folder
-        self.port = free_port()
+        self.port = held_port()
         self.database_url = database_url
         gateway = (
             f'database_url = "{database_url}"\n'
@@ -77,7 +79,7 @@ class Site:
         write_config(folder, gateway=gateway, more=OFFICE_TOML.format(url=office.url) + find, routes=ROUTE_TOML)
 
     def push(self, document: bytes) -> PushAnswer:
-        return push(f"http://127.0.0.1:{self.port}/epuap/odbiorca", Push(MAILBOX, document), timeout_s=20)
+        return push(f"http://127.0.0.1:{self.port}/epuap/odbiorca", Push(MAILBOX, document), timeout_s=PATIENCE_S)
 
     def books(self) -> operations.Books:
         store = Store(self.database_url)
@@ -111,7 +113,7 @@ def test_a_document_whose_answer_was_lost_is_answered_again_and_delivered_once(
     with serving(site.folder, site.port), brama("work", site.folder):
         first = _patient(site, document)
         second = site.push(document)
-        wait_until(lambda: site.quiet(1), 30)
+        wait_until(lambda: site.quiet(1))
 
     assert first.code == 1
     assert first.receipt is not None
@@ -129,7 +131,7 @@ def test_a_document_kept_by_a_server_that_died_is_finished_without_being_sent_ag
     _forget_who_was_busy(site)
 
     with brama("work", site.folder):
-        wait_until(lambda: site.quiet(1), 30)
+        wait_until(lambda: site.quiet(1))
 
     assert site.books().delivered == 1
     assert list(office.keys().values()) == [1]
@@ -142,7 +144,7 @@ def test_a_worker_killed_in_a_delivery_loses_and_doubles_nothing(site: Site, off
         with brama("work", site.folder, crash_at=point) as worker:
             assert worker.died_of_sigkill()
         with brama("work", site.folder):
-            wait_until(lambda: site.quiet(3), 60)
+            wait_until(lambda: site.quiet(3))
 
     assert [answer.code for answer in answers] == [1, 1, 1]
     assert site.books().delivered == 3
@@ -159,7 +161,7 @@ def test_a_blind_connector_whose_worker_died_waits_for_a_person(
     with brama("work", site.folder, crash_at="after_send") as worker:
         assert worker.died_of_sigkill()
     with brama("work", site.folder):
-        wait_until(lambda: site.quiet(1), 60)
+        wait_until(lambda: site.quiet(1))
 
     assert site.books().waiting_for_person == 1
     assert list(office.keys().values()) == [1]

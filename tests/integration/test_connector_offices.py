@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -16,7 +15,7 @@ from gateway.simulate.offices.ledger import Ledger
 from gateway.testing.samples import a_record
 from gateway.testing.steps import MemorySteps
 from schemas.delivery import Delivered, Repeat
-from tests.running import wait_for
+from tests.waiting import wait_until
 
 
 def test_a_double_is_seen(tmp_path: Path) -> None:
@@ -36,7 +35,7 @@ def test_a_case_taken_away_by_the_office_comes_once(tmp_path: Path) -> None:
     with Office("folder", tmp_path / "office", "--root", str(root)) as office:
         for _ in range(2):
             assert isinstance(connector.deliver(a_record("k-1"), "k-1", MemorySteps(Repeat.SAFE)), Delivered)
-            wait_for(lambda: office.keys() and not (root / "k-1.json").exists())
+            wait_until(lambda: office.keys() and not (root / "k-1.json").exists())
 
         assert office.keys() == {"k-1": 1}
         assert office.effects("case")[0]["files"] == ["01-wniosek.xml", "02-załącznik nr 1.pdf"]
@@ -51,7 +50,7 @@ def test_an_office_ends_with_the_program_that_started_it(tmp_path: Path) -> None
     script = (
         "import sys, time; from pathlib import Path; from gateway.simulate.offices.client import Office\n"
         f"office = Office('ezd', Path({str(tmp_path)!r})).start()\n"
-        "print(office._process.pid, flush=True); time.sleep(60)"
+        "print(office._process.pid, flush=True); time.sleep(600)"
     )
     starter = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     assert starter.stdout is not None
@@ -61,13 +60,12 @@ def test_an_office_ends_with_the_program_that_started_it(tmp_path: Path) -> None
     starter.wait()
     starter.stdout.close()
 
-    wait_for(lambda: not psutil.pid_exists(office) or psutil.Process(office).status() == psutil.STATUS_ZOMBIE)
+    wait_until(lambda: not psutil.pid_exists(office) or psutil.Process(office).status() == psutil.STATUS_ZOMBIE)
 
 
 def test_an_office_that_is_down_does_not_listen(tmp_path: Path) -> None:
     with Office("ezd", tmp_path) as office:
         office.tell("down")
-        time.sleep(0.05)
         listening = {item.laddr.port for item in psutil.net_connections("tcp") if item.status == psutil.CONN_LISTEN}
 
         assert office.port not in listening

@@ -20,6 +20,7 @@ from schemas.receipt import Receipt
 from schemas.submission import Channel, Submission, SubmissionState
 from tests.builders import OTHER_MAILBOX, POSTED_AT, SECOND_MAILBOX, a_signed_document, an_envelope
 from tests.gateways import Gateway
+from tests.waiting import PATIENCE_S, wait_until
 
 
 def test_the_same_document_again_gets_the_same_receipt_and_makes_no_second_case(gateway: Gateway) -> None:
@@ -73,14 +74,14 @@ def test_a_twin_waits_for_the_first_one_that_is_still_being_decided(gateway: Gat
     go_on = threading.Event()
 
     def slow(submission: Submission) -> Receipt | None:
-        assert go_on.wait(10)
+        assert go_on.wait(PATIENCE_S)
         return gateway.tools.seal(submission)
 
     slowly = gateway.with_tools(seal=slow)
     envelope = an_envelope()
     with ThreadPoolExecutor(2) as threads:
         first = threads.submit(slowly.answer, envelope)
-        _until(lambda: _count(gateway) == 1)
+        wait_until(lambda: _count(gateway) == 1)
         second = threads.submit(gateway.answer, envelope)
         time.sleep(0.2)
         assert not second.done()
@@ -295,10 +296,3 @@ def _nobody_is_busy(gateway: Gateway) -> None:
 def _count(gateway: Gateway) -> int:
     with gateway.tools.store.begin() as transaction:
         return int(transaction.execute(text("SELECT count(*) FROM submission")).scalar_one())
-
-
-def _until(condition: Any, within_s: float = 10) -> None:
-    end = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,26 +29,14 @@ from schemas.submission import Channel
 from tests.builders import MAILBOX, TERYT, a_signed_document, an_envelope, pki
 from tests.gateways import GATEWAY_TOML, Gateway, write_config
 from tests.integration.test_epuap_services import Epuap
-from tests.running import wait_for
+from tests.waiting import PATIENCE_S, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(scope="module")
-def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    with Office("epuap", tmp_path_factory.mktemp("epuap")) as started:
-        yield started
-
-
 @pytest.fixture
-def epuap(office: Office) -> Iterator[Epuap]:
-    """An ePUAP with nothing in the box."""
-    service = Epuap(office)
-    office.tell("up")
-    while (head := service.pull.next()) is not None:
-        service.pull.confirm(head.document)
-    yield service
-    office.tell("up")
+def epuap(office: Office) -> Epuap:
+    return Epuap(office)
 
 
 def kept(store: Store) -> int:
@@ -198,7 +185,7 @@ def test_killed_at_any_point_nothing_is_lost_and_nothing_doubled(
         epuap.citizen_sends(a_signed_document("letter"))
     url = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     folder = configured(tmp_path, epuap.office, url)
-    assert brama_pull(folder, "--once", crash_at=point).wait(60) == -signal.SIGKILL
+    assert brama_pull(folder, "--once", crash_at=point).wait(PATIENCE_S) == -signal.SIGKILL
     assert (kept(database), epuap.pull.waiting()) == (kept_then, waiting_then)
     assert_confirmed_only_what_is_kept(epuap, database, before)
     take_the_rest(epuap, gateway)
@@ -214,11 +201,11 @@ def test_killed_in_the_middle_of_keeping_nothing_is_confirmed(epuap, database, g
         transaction.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
         transaction.execute(text("LOCK TABLE content IN ACCESS EXCLUSIVE MODE"))  # its statement stops half-way
         process = brama_pull(folder, "--once")
-        wait_for(lambda: waits_for_a_lock(database), timeout_s=60)
+        wait_until(lambda: waits_for_a_lock(database))
         process.kill()
         process.wait()
         assert len(epuap.office.effects("confirmed")) == before
-    wait_for(lambda: not waits_for_a_lock(database))
+    wait_until(lambda: not waits_for_a_lock(database))
     assert epuap.pull.waiting() == 1
     take_the_rest(epuap, gateway)
     assert (kept(database), epuap.pull.waiting()) == (1, 0)
@@ -243,7 +230,7 @@ def test_killed_while_epuap_confirms_the_document_is_known_already(epuap, databa
     url = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     folder = configured(tmp_path, epuap.office, url)
     process = brama_pull(folder, "--once")
-    wait_for(lambda: len(epuap.office.effects("confirmed")) > before, timeout_s=60)
+    wait_until(lambda: len(epuap.office.effects("confirmed")) > before)
     process.kill()
     process.wait()
     assert (kept(database), undecided(database), epuap.pull.waiting()) == (1, 1, 0)  # the sweep decides it
@@ -256,7 +243,7 @@ def test_killed_at_a_random_moment_nothing_is_confirmed_that_is_not_kept(epuap, 
     url = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     folder = configured(tmp_path, epuap.office, url)
     process = brama_pull(folder, "--once")
-    wait_for(lambda: len(epuap.office.effects("confirmed")) > before, timeout_s=60)
+    wait_until(lambda: len(epuap.office.effects("confirmed")) > before)
     time.sleep(random.Random().uniform(0.0, 0.1))
     process.kill()
     process.wait()
@@ -268,7 +255,7 @@ def test_killed_at_a_random_moment_nothing_is_confirmed_that_is_not_kept(epuap, 
 
 def take_the_rest(epuap: Epuap, gateway: Gateway) -> None:
     """As the next poller does, once PostgreSQL has noticed that the last one is gone."""
-    wait_for(lambda: drain(epuap, gateway) >= 0 and epuap.pull.waiting() == 0, timeout_s=30)
+    wait_until(lambda: drain(epuap, gateway) >= 0 and epuap.pull.waiting() == 0)
 
 
 def epuap_digest(epuap: Epuap, document: bytes) -> str:
@@ -293,9 +280,9 @@ def test_brama_pull_polls_until_it_is_stopped(epuap, database, tmp_path):
     try:
         for number in (1, 2):
             epuap.citizen_sends(a_signed_document("letter"))
-            wait_for(lambda number=number: kept(database) == number, timeout_s=60)
+            wait_until(lambda number=number: kept(database) == number)
         process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE_S) == 0
     finally:
         process.kill()
         process.wait()

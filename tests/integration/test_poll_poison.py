@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -25,6 +24,7 @@ from schemas.xmldoc import OBI
 from tests.builders import MAILBOX, SECOND_MAILBOX, TERYT, a_signed_document
 from tests.gateways import Gateway
 from tests.integration.test_epuap_services import Epuap
+from tests.waiting import PATIENCE_S, wait_until
 
 STATUS = "<status><kod>1</kod><komunikat>OK</komunikat></status>"
 SENDER = (
@@ -33,20 +33,10 @@ SENDER = (
 CONFIRMED = envelope(f'<o:OdpowiedzPullPotwierdz xmlns:o="{OBI}">{STATUS}</o:OdpowiedzPullPotwierdz>').decode()
 
 
-@pytest.fixture(scope="module")
-def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    with Office("epuap", tmp_path_factory.mktemp("epuap")) as started:
-        yield started
-
-
 @pytest.fixture
-def epuap(office: Office) -> Iterator[Epuap]:
-    """An ePUAP with nothing in the box; its orders are taken back, and the box emptied, afterwards."""
-    service = Epuap(office, check=None)  # what is said in its name on request is not signed
-    yield service
-    office.tell("up")
-    while (head := service.pull.next()) is not None:
-        service.pull.release(head)
+def epuap(office: Office) -> Epuap:
+    """What is said in its name on request is not signed."""
+    return Epuap(office, check=None)
 
 
 def drain(epuap: Epuap, gateway: Gateway) -> int:
@@ -254,15 +244,12 @@ def test_one_box_that_stands_still_does_not_hold_up_the_others(epuap, gateway):
     thread = threading.Thread(target=poll.run_pollers, args=([epuap.pull, other], gateway.tools, stop))
     thread.start()
     try:
-        for _ in range(500):
-            if other.waiting() == 0 and count(gateway.tools.store, t.submission) == 1:
-                break
-            stop.wait(0.02)
+        wait_until(lambda: other.waiting() == 0 and count(gateway.tools.store, t.submission) == 1)
+        wait_until(lambda: state_of(gateway).state == "failing")
     finally:
         stop.set()
-        thread.join(30)
+        thread.join(PATIENCE_S)
     assert (other.waiting(), count(gateway.tools.store, t.submission)) == (0, 1)
-    assert state_of(gateway).state == "failing"
 
 
 def test_a_box_nobody_polls_is_late(epuap, gateway):

@@ -29,7 +29,8 @@ from gateway.web.server import application
 from schemas.errors import QuarantineFull, StoreUnavailable
 from schemas.submission import Answer, Envelope
 from schemas.xmldoc import SOAP11
-from tests.running import running, wait_for
+from tests.running import running
+from tests.waiting import PATIENCE_S, wait_until
 
 LIMIT = 200_000
 CALL = Push("/gmprzyklad/SkrytkaESP", b"<Dokument>TESTOWA TRESC</Dokument>")
@@ -129,7 +130,7 @@ def test_other_content_types_are_refused(url, content_type):
 
 
 def test_a_compressed_body_is_refused_rather_than_guessed_at(url):
-    answer = requests.post(url, CALL.envelope(), headers={"Content-Encoding": "gzip"}, timeout=10)
+    answer = requests.post(url, CALL.envelope(), headers={"Content-Encoding": "gzip"}, timeout=PATIENCE_S)
     assert b"intake.content_type" in answer.content
 
 
@@ -140,7 +141,7 @@ def test_a_body_over_the_limit_is_answered_with_413_before_it_is_read(url, intak
 
 
 def test_a_chunked_body_over_the_limit_is_answered_with_413(url, intake):
-    answer = requests.post(url, (b"x" * 10_000 for _ in range(100)), timeout=10)
+    answer = requests.post(url, (b"x" * 10_000 for _ in range(100)), timeout=PATIENCE_S)
     assert (answer.status_code, read_answer(413, answer.content).error) == (413, "intake.body_too_large")
     assert intake.kept == []
 
@@ -153,7 +154,7 @@ def test_a_body_of_exactly_the_limit_is_read(url, intake):
 def test_a_body_that_does_not_arrive_in_time_is_refused(intake):
     with service(intake, body_timeout_s=0.2) as base:
         place = urlsplit(base)
-        connection = http.client.HTTPConnection(str(place.hostname), place.port, timeout=10)
+        connection = http.client.HTTPConnection(str(place.hostname), place.port, timeout=PATIENCE_S)
         connection.putrequest("POST", PATH)
         connection.putheader("Content-Length", "100")
         connection.endheaders(b"<a>")
@@ -168,7 +169,7 @@ def test_a_caller_that_hangs_up_mid_body_leaves_nothing(url, intake):
     with capture_logs() as logs:
         with socket.create_connection((str(place.hostname), place.port or 0)) as connection:
             connection.sendall(f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 9999\r\n\r\n<a>".encode())
-        wait_for(lambda: any(entry["event"] == "push_interrupted" for entry in logs))
+        wait_until(lambda: any(entry["event"] == "push_interrupted" for entry in logs))
     assert intake.kept == []
 
 
@@ -177,22 +178,22 @@ def test_only_so_many_requests_are_in_work_and_who_waits_too_long_is_told_so(int
 
     def wait(_: Envelope) -> Answer:
         entered.release()
-        gate.wait(10)
+        gate.wait(PATIENCE_S)
         return Answer(1, "ok")
 
     intake.act = wait
     with service(intake, concurrency=2, queue_wait_s=0.3) as base, ThreadPoolExecutor(3) as callers:
         busy = [callers.submit(push, base + PATH, CALL) for _ in range(2)]
-        assert entered.acquire(timeout=10)
-        assert entered.acquire(timeout=10)
+        assert entered.acquire(timeout=PATIENCE_S)
+        assert entered.acquire(timeout=PATIENCE_S)
         assert push(base + PATH, CALL).error == "intake.busy"
-        assert requests.get(base + "/health/live", timeout=5).json() == {"live": True}
+        assert requests.get(base + "/health/live", timeout=PATIENCE_S).json() == {"live": True}
         gate.set()
         assert [call.result().code for call in busy] == [1, 1]
 
 
 def test_requests_are_worked_on_side_by_side(intake):
-    together = threading.Barrier(8, timeout=10)  # nobody passes it alone
+    together = threading.Barrier(8, timeout=PATIENCE_S)  # nobody passes it alone
 
     def meet(_: Envelope) -> Answer:
         together.wait()
@@ -211,9 +212,9 @@ def test_health_says_alive_always_and_ready_only_when_the_database_is(intake):
             raise problems[0]
 
     with service(intake, ready) as base:
-        good = requests.get(base + "/health/ready", timeout=5)
+        good = requests.get(base + "/health/ready", timeout=PATIENCE_S)
         problems.append(StoreUnavailable())
-        bad = requests.get(base + "/health/ready", timeout=5)
+        bad = requests.get(base + "/health/ready", timeout=PATIENCE_S)
         assert (good.status_code, good.json()["ready"]) == (200, True)
         assert (bad.status_code, bad.json()) == (503, {"ready": False, "checks": {"database": "store.unavailable"}})
 
@@ -243,10 +244,10 @@ def test_an_independent_soap_stack_reads_our_fault_with_its_detail(url, intake):
 
 def test_the_address_in_the_wsdl_is_the_one_asked_or_the_public_one(intake):
     with service(intake) as base:
-        assert f'location="{base}{PATH}"' in requests.get(base + PATH + "?wsdl", timeout=5).text
-        assert requests.get(base + PATH, timeout=5).status_code == 405
+        assert f'location="{base}{PATH}"' in requests.get(base + PATH + "?wsdl", timeout=PATIENCE_S).text
+        assert requests.get(base + PATH, timeout=PATIENCE_S).status_code == 405
     with service(intake, public_url="https://brama.example/") as base:
-        assert f'location="https://brama.example{PATH}"' in requests.get(base + PATH + "?wsdl", timeout=5).text
+        assert f'location="https://brama.example{PATH}"' in requests.get(base + PATH + "?wsdl", timeout=PATIENCE_S).text
 
 
 def test_a_caller_may_have_to_sign_and_our_answers_may_be_signed(intake):
@@ -257,8 +258,8 @@ def test_a_caller_may_have_to_sign_and_our_answers_may_be_signed(intake):
     envelope = etree.fromstring(CALL.envelope())
     signer.sign(envelope)
     with running(app) as base:
-        plain = requests.post(base + PATH, CALL.envelope(), timeout=10)
-        signed = requests.post(base + PATH, etree.tostring(envelope), timeout=10)
+        plain = requests.post(base + PATH, CALL.envelope(), timeout=PATIENCE_S)
+        signed = requests.post(base + PATH, etree.tostring(envelope), timeout=PATIENCE_S)
     trust.check(plain.content)
     trust.check(signed.content)
     assert read_answer(500, plain.content).error == "message.unsigned"

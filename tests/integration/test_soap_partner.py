@@ -16,6 +16,7 @@ from gateway.config import load as load_config
 from gateway.signatures import TrustPolicy, verify
 from gateway.signatures.messages import MessageTrust
 from gateway.simulate.pki import Identity, authority, issue, name
+from gateway.simulate.ports import held_port
 from gateway.transport.client import Endpoint
 from gateway.transport.pull import PullBox
 from gateway.transport.send import Outgoing, Sender
@@ -29,7 +30,7 @@ from tests.builders import MAILBOX, OTHER_MAILBOX, a_signed_document, pki
 from tests.conftest import a_database
 from tests.gateways import GATEWAY_TOML, write_config
 from tests.judges.soap_partner import PASSWORD, Partner, Said, partner
-from tests.processes import free_port, serving
+from tests.processes import serving
 from tests.running import running
 
 NOW = datetime.now(UTC)
@@ -84,7 +85,7 @@ def served(folder: Path, database_url: str, port: int, more: str = "") -> None:
 @pytest.fixture(scope="module")
 def lenient(java, postgres, tmp_path_factory) -> Iterator[Pushing]:
     """Signed Body, as ePUAP's own clients send it."""
-    folder, port = tmp_path_factory.mktemp("serve"), free_port()
+    folder, port = tmp_path_factory.mktemp("serve"), held_port()
     with a_database(postgres) as url:
         served(folder, url, port)
         with serving(folder, port):

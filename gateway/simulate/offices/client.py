@@ -11,6 +11,8 @@ from types import TracebackType
 from typing import Any, Self, cast
 from urllib.request import ProxyHandler, Request, build_opener
 
+from gateway.simulate.ports import held_port
+
 _OPENER = build_opener(ProxyHandler({}))
 
 
@@ -24,8 +26,8 @@ class Office:
         self.state = state
         self._arguments = arguments if address == "127.0.0.1" else (*arguments, "--address", address)
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = 0
-        self.control_port = 0
+        self.port = held_port() if address == "127.0.0.1" else 0
+        self.control_port = held_port()
 
     @property
     def url(self) -> str:
@@ -41,7 +43,7 @@ class Office:
     ) -> None:
         self.stop()
 
-    def start(self, timeout_s: float = 20.0) -> Self:
+    def start(self, timeout_s: float = 120.0) -> Self:
         """Start it, and wait until it listens. The same ports as before, if it ran before."""
         self.state.mkdir(parents=True, exist_ok=True)
         port_file = self.state / "ports.json"
@@ -106,7 +108,7 @@ class Office:
     def _call(self, method: str, path: str, order: dict[str, Any] | None = None) -> Any:
         body = None if order is None else json.dumps(order).encode()
         request = Request(f"http://127.0.0.1:{self.control_port}{path}", data=body, method=method)
-        with _OPENER.open(request, timeout=10) as answer:
+        with _OPENER.open(request, timeout=60) as answer:
             return json.loads(answer.read())
 
     def _await(self, port_file: Path, timeout_s: float) -> None:
