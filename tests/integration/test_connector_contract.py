@@ -60,7 +60,7 @@ class TestEzdPuw(ConnectorContract, LosesAnswers, GoesDown, Refuses):
 
     @pytest.fixture
     def connector(self, ezd: Office) -> Connector:
-        options = {"address": f"{ezd.url}/Integracja.svc", "timeout_s": 2.0, "open_case": {"folder_symbol": "3120"}}
+        options = {"address": f"{ezd.url}/Integracja.svc", "timeout_s": 30.0, "open_case": {"folder_symbol": "3120"}}
         return build("ezd_puw", options)
 
 
@@ -96,7 +96,7 @@ class SoapContract(ConnectorContract, LosesAnswers, GoesDown, Refuses):
             "soap",
             {
                 "wsdl": f"{ezd.url}/Integracja.svc?wsdl",
-                "timeout_s": 2.0,
+                "timeout_s": 30.0,
                 "reading": {"success": [{"path": "ResultStatus", "equals": "1"}], "message": "ResultMessage"},
                 "step": [self.step],
             },
@@ -131,7 +131,7 @@ class RestContract(ConnectorContract, LosesAnswers, GoesDown, Refuses):
     @pytest.fixture
     def connector(self, json_office: Office) -> Connector:
         step = {"name": "open", "operation": "POST /cases", "arguments": {"external_id": "{key}"}, "find": self.find}
-        return build("rest", {"base_url": json_office.url, "timeout_s": 2.0, "step": [step], "ping": "GET /ping"})
+        return build("rest", {"base_url": json_office.url, "timeout_s": 30.0, "step": [step], "ping": "GET /ping"})
 
 
 class TestRestFindable(RestContract):
@@ -160,7 +160,7 @@ class TestEzdRp(ConnectorContract, LosesAnswers, GoesDown, Refuses):
     def connector(self, ezd_rp: Office) -> Connector:
         who = {"host": "brama.example", "entity_id": "7", "key_id": "3"}
         key = {"token_url": f"{ezd_rp.url}/token", "key": "klucz", **who}
-        options = {"base_url": ezd_rp.url, "api_key": key, "position_id": "12", "timeout_s": 2.0}
+        options = {"base_url": ezd_rp.url, "api_key": key, "position_id": "12", "timeout_s": 30.0}
         return build("ezd_rp", {**options, "open_case": {"list_id": "3120"}})
 
 

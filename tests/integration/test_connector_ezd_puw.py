@@ -40,7 +40,7 @@ def connector_for(office: Office, **changes: Any) -> EzdPuwConnector:
         "address": f"{office.url}/Integracja.svc",
         "user": "brama",
         "password": "zażółć",
-        "timeout_s": 2.0,
+        "timeout_s": 30.0,
         "open_case": {"folder_symbol": "3120"},
         **changes,
     }

@@ -39,7 +39,7 @@ def connector_for(office: Office, key: str = "klucz", **changes: Any) -> EzdRpCo
         "base_url": office.url,
         "api_key": api_key,
         "position_id": "12",
-        "timeout_s": 2.0,
+        "timeout_s": 30.0,
         "open_case": {"list_id": "3120"},
         **changes,
     }

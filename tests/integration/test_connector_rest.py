@@ -37,7 +37,7 @@ def office(running: Office) -> Office:
 def options_for(office: Office, **changes: Any) -> dict[str, Any]:
     return {
         "base_url": office.url,
-        "timeout_s": 2.0,
+        "timeout_s": 30.0,
         "ping": "GET /ping",
         "oauth": {"token_url": f"{office.url}/token", "client_id": "brama", "client_secret": SECRET},
         "step": [

@@ -177,7 +177,7 @@ def test_waiting_for_a_response_is_counted_into_how_long_a_delivery_takes(office
 
 
 def test_a_response_that_comes_while_we_wait_is_heard(office: Path) -> None:
-    connector = connector_for(office, response=RESPONSE, response_wait_s=10)
+    connector = connector_for(office, response=RESPONSE, response_wait_s=60)
     threading.Timer(0.3, respond, [office, "OK;SP.1.2026"]).start()
 
     assert deliver(connector) == Delivered("SP.1.2026")

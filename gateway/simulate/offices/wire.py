@@ -14,15 +14,23 @@ import argparse
 import re
 import socket
 import threading
-import time
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from gateway.simulate.offices.ledger import Ledger
 from gateway.simulate.offices.server import announce, control_server, end_with_parent
 
-_WORK_S = 0.3  # what the database gets to finish what it was sent
+_ANSWERS_WITHIN_S = 60.0  # a database that says nothing at all to what it was sent
+
+
+@dataclass
+class _Talk:
+    """One conversation: `mute` keeps the database's words from the caller, `answered` says that there were some."""
+
+    mute: threading.Event = field(default_factory=threading.Event)
+    answered: threading.Event = field(default_factory=threading.Event)
 
 
 class Line:
@@ -79,9 +87,9 @@ class Line:
             except OSError:  # the database is down: so are we, for this caller
                 caller.close()
                 continue
-            mute = threading.Event()
+            talk = _Talk()
             for source, sink, watched in ((caller, database, True), (database, caller, False)):
-                threading.Thread(target=self._pass, args=(source, sink, watched, mute), daemon=True).start()
+                threading.Thread(target=self._pass, args=(source, sink, watched, talk), daemon=True).start()
 
     def _connect(self) -> socket.socket:
         if self._target.startswith("/"):
@@ -91,18 +99,20 @@ class Line:
         host, _, port = self._target.rpartition(":")
         return socket.create_connection((host, int(port)))
 
-    def _pass(self, source: socket.socket, sink: socket.socket, watched: bool, mute: threading.Event) -> None:
+    def _pass(self, source: socket.socket, sink: socket.socket, watched: bool, talk: _Talk) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
                 if not self._passing.is_set():  # these bytes are gone, and with them the conversation
                     break
                 order = self._order(data) if watched else None
                 if order is not None:
-                    mute.set()
-                    self._cut(order, data, source, sink)
+                    talk.mute.set()
+                    self._cut(order, data, source, sink, talk)
                     return
-                if watched or not mute.is_set():
+                if watched or not talk.mute.is_set():
                     sink.sendall(data)
+                else:
+                    talk.answered.set()
         self._passing.wait()  # who went away while nothing passed: the other side does not hear of it
         for line in (source, sink):
             with suppress(OSError):
@@ -119,10 +129,12 @@ class Line:
                     return order
         return None
 
-    def _cut(self, order: dict[str, Any], data: bytes, caller: socket.socket, database: socket.socket) -> None:
+    def _cut(
+        self, order: dict[str, Any], data: bytes, caller: socket.socket, database: socket.socket, talk: _Talk
+    ) -> None:
         if order["mode"] == "cut_after":
             database.sendall(data)
-            time.sleep(_WORK_S)
+            talk.answered.wait(_ANSWERS_WITHIN_S)  # it has done what it was sent
         for line in (caller, database):
             with suppress(OSError):
                 line.shutdown(socket.SHUT_RDWR)
