@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -20,6 +21,7 @@ from schemas.api import Scope
 from tests.apis import FETCH_ROUTE, FETCHING, Client, a_client, a_key, secret_of, serving
 from tests.builders import OTHER_MAILBOX, OTHER_TERYT, TERYT, a_signed_document, an_envelope
 from tests.gateways import Gateway, a_gateway
+from tests.waiting import PATIENCE_S
 
 FILES = (File("mapa działki.pdf", b"%PDF-1.4 plan"), File("zdjęcie.png", b"\x89PNG\r\n\x1a\n0000"))
 
@@ -212,7 +214,7 @@ def test_two_programs_that_acknowledge_at_once_count_once(gateway: Gateway, clie
         threads[0].join(timeout=0.3)
         assert answers == []  # both wait for the first
     for thread in threads:
-        thread.join(timeout=10)
+        thread.join(PATIENCE_S)
     assert sorted(answer.status_code for answer in answers) == [200, 409]
 
 
@@ -314,20 +316,22 @@ def test_a_key_without_the_scope_is_refused_before_anything_is_looked_up(gateway
 
 
 def test_a_key_that_is_too_fast_waits_and_others_do_not(gateway: Gateway):
-    with serving(gateway, rate_per_s=0.05, burst=2) as base:
+    with serving(gateway, rate_per_s=0.001, burst=2) as base:
         fast, other = Client(base, a_key(gateway)), Client(base, a_key(gateway))
         answers = [fast.get("/cases") for _ in range(3)]
         assert [answer.status_code for answer in answers] == [200, 200, 429]
         assert code(answers[-1]) == (429, "api.too_many")
-        assert 1 <= int(answers[-1].headers["Retry-After"]) <= 20
+        assert 1 <= int(answers[-1].headers["Retry-After"]) <= 1000
         assert other.get("/cases").status_code == 200
 
 
 def test_who_keeps_guessing_keys_is_stopped(client: Client):
     stranger = Client(client.base, "brama_" + "0" * 16 + "_" + "A" * 43)
-    statuses = [stranger.get("/cases").status_code for _ in range(60)]
-    assert statuses[0] == 401
-    assert statuses[-1] == 429
+    began, tries = time.monotonic(), 0
+    while (status := stranger.get("/cases").status_code) == 401:
+        tries += 1
+        assert tries <= 21 + (time.monotonic() - began) / 2  # so many at once, and one more every two seconds
+    assert (status, tries > 0) == (429, True)
 
 
 # ---- refusals ----

@@ -17,6 +17,7 @@ from schemas.api import Caller, ListQuery, Scope
 from schemas.errors import ApiRefused
 from tests.builders import TERYT, a_signed_document
 from tests.gateways import Gateway
+from tests.waiting import PATIENCE_S
 
 CALLER = Caller("k", TERYT, "próba", frozenset(Scope))
 
@@ -76,7 +77,7 @@ def test_a_numberer_that_waited_for_another_sees_what_that_one_numbered(database
         reader.join(timeout=0.3)
         assert reader.is_alive()  # it waits for the numbers being given
         holding.commit()
-        reader.join(timeout=10)
+        reader.join(PATIENCE_S)
     assert found == [first, second]
 
 

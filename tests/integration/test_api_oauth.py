@@ -27,6 +27,7 @@ from tests.apis import Client, a_key, serving
 from tests.builders import OTHER_MAILBOX, OTHER_TERYT, TERYT, a_signed_document
 from tests.gateways import GATEWAY_TOML, Gateway, write_config
 from tests.issuers import AUDIENCE, Issuer, SigningKey, a_key_named, an_ec_key, an_issuer
+from tests.waiting import PATIENCE_S
 
 STRANGER = a_key_named("k1")  # another key under the name of the issuer's
 EC_KEY = an_ec_key("e1")
@@ -154,7 +155,7 @@ def test_a_payload_that_was_changed_is_refused(client: Client, issuer: Issuer):
 
 
 def test_refusals_carry_the_challenge_of_rfc_6750(client: Client, issuer: Issuer):
-    nothing = requests.get(f"{client.base}/api/v1/cases", timeout=10)
+    nothing = requests.get(f"{client.base}/api/v1/cases", timeout=PATIENCE_S)
     assert nothing.headers["WWW-Authenticate"] == 'Bearer realm="brama"'
     wrong = Client(client.base, issuer.token(exp=1)).get("/cases")
     assert 'error="invalid_token"' in wrong.headers["WWW-Authenticate"]
@@ -330,7 +331,7 @@ def test_whoever_shows_a_known_key_does_not_wait_for_a_slow_fetch():
     def read() -> bytes:
         if hands.fetches:
             going.set()
-            held.wait(10)
+            held.wait(PATIENCE_S)
         return hands.read()
 
     keys = IssuerKeys(OAuthConfig(issuer="i", audience="a", jwks="file"), read, lambda: hands.now)
@@ -338,10 +339,10 @@ def test_whoever_shows_a_known_key_does_not_wait_for_a_slow_fetch():
     hands.now = 4000
     slow = threading.Thread(target=keys.find, args=("k1",))
     slow.start()
-    assert going.wait(10)
+    assert going.wait(PATIENCE_S)
     assert keys.find("k1").kid == "k1"
     held.set()
-    slow.join(10)
+    slow.join(PATIENCE_S)
     assert hands.fetches == 2
 
 
@@ -428,7 +429,7 @@ def test_keys_in_a_file_open_too_and_a_new_file_is_noticed(issuer: Issuer, tmp_p
 
 def test_the_document_says_where_tokens_come_from(gateway: Gateway, issuer: Issuer):
     with serving(gateway, oauth=settings_of(issuer, token_url=f"{issuer.base}/token")) as base:
-        said = requests.get(f"{base}/api/v1/openapi.json", timeout=10).json()
+        said = requests.get(f"{base}/api/v1/openapi.json", timeout=PATIENCE_S).json()
     scheme = said["components"]["securitySchemes"]["token"]
     assert scheme["flows"]["clientCredentials"]["tokenUrl"] == f"{issuer.base}/token"
     assert set(scheme["flows"]["clientCredentials"]["scopes"]) == {f"brama:{scope}" for scope in Scope}
@@ -438,5 +439,5 @@ def test_the_document_says_where_tokens_come_from(gateway: Gateway, issuer: Issu
 
 
 def test_without_the_tokens_address_the_document_says_bearer(gateway: Gateway, issuer: Issuer, client: Client):
-    said = requests.get(f"{client.base}/api/v1/openapi.json", timeout=10).json()
+    said = requests.get(f"{client.base}/api/v1/openapi.json", timeout=PATIENCE_S).json()
     assert said["components"]["securitySchemes"]["token"]["bearerFormat"] == "JWT"
