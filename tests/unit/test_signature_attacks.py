@@ -17,7 +17,8 @@ from gateway.signatures import verify
 from gateway.simulate import citizens, pki
 from schemas.verification import Crypto, Indication, Verification
 from tests import attacks
-from tests.attacks import EVIL, Attack
+from tests.attack_documents import EVIL
+from tests.attacks import Attack
 from tests.signing import trust
 
 LISTENING = socket.create_server(("127.0.0.1", 0))

@@ -176,9 +176,9 @@ def test_sha1_passes_only_where_the_policy_allows_it_and_is_marked() -> None:
 
 
 def test_an_honest_counter_signature_passes_beside_the_one_it_confirms() -> None:
-    from tests.attacks import _counter_signature
+    from tests.attack_documents import counter_signature
 
-    result = verify(_counter_signature("#value")(), TrustPolicy(), scope="crypto")
+    result = verify(counter_signature("#value")(), TrustPolicy(), scope="crypto")
     assert result.indication is Indication.PASSED
     assert [item.covers_document for item in result.signatures] == [True, False]
 
@@ -235,13 +235,13 @@ def test_a_key_alone_is_enough_for_intactness_and_never_for_trust(trust: TrustPo
 
 
 def test_a_weak_digest_of_the_certificate_is_noted_and_changes_nothing() -> None:
-    from tests.attacks import _COVERED, _properties
+    from tests.attack_documents import COVERED, properties
 
     identity = pki.shared().trusted_profile
     digest = base64.b64encode(identity.certificate.fingerprint(_sha1())).decode()
     binding = citizens.signing_certificate(identity).replace("xades:", "x:").replace(xmlsign.SHA256, DS + "sha1")
     binding = re.sub("(<ds:DigestValue[^>]*>)[^<]*", rf"\g<1>{digest}", binding, count=1)
-    signed = sign("<a/>", Recipe(targets=(Target(), _COVERED), objects=_properties(binding)))
+    signed = sign("<a/>", Recipe(targets=(Target(), COVERED), objects=properties(binding)))
     result = verify(signed, TrustPolicy(), scope="crypto")
     assert (result.indication, codes(result.signatures[0])) == (
         Indication.PASSED,
