@@ -262,7 +262,9 @@ def _sample_problems(form: Form, forms: Forms, mappings: Mappings, folders: tupl
             yield _told("form.sample_invalid", f"{path.name}: {', '.join(item.code for item in verdict.findings)}")
         case = mapper.apply(document, mappings, mapper.MessageFacts())
         expected = path.with_suffix(".case.json")
-        if not expected.is_file() or json.loads(expected.read_text("utf-8")) != case.to_json():
+        if not expected.is_file():
+            yield _told("form.expected_missing", expected.name)
+        elif json.loads(expected.read_text("utf-8")) != case.to_json():
             yield _told("form.sample_differs", path.name)
         if (verdict.form or form.info).name_pl not in render(document, case, verdict, mappings).text:
             yield _told("form.not_rendered", path.name)

@@ -129,7 +129,7 @@ def forms_check(
             mark = Text("✓ ", "green") if result.fine else Text("✗ ", "red")
             out.print(mark + Text(f"{result.code} {result.version}  {result.status}  {result.namespace}", ""))
             for problem in result.problems:
-                out.print(f"    {problem}", markup=False)
+                out.print(f"    {_problem(problem)}", markup=False)
     leave(Exit.FINE if all(result.fine for result in results) else Exit.NO)
 
 
@@ -138,6 +138,10 @@ def forms_new(name: Name, file: Out = None, config: ConfigFolder = None) -> None
     """Naszkicuj odwzorowanie wzoru: jeden wiersz na każde pole, gotowe do poprawienia."""
     from gateway import forms_admin
 
+    if file is not None and file.exists():  # it may hold an integrator's afternoon
+        raise typer.BadParameter(
+            say(f"{file} już jest; szkicu nie zapisano na nim", f"{file} exists; the draft does not overwrite it")
+        )
     _write(forms_admin.new(load_forms(config), name).encode(), file)
 
 
@@ -220,6 +224,14 @@ def _page(document: bytes, config: Path | None, trust: Any) -> Any:
     except MappingError as error:
         return render_raw(document, validation, error, verification)
     return render(document, case, validation, mappings, verification)
+
+
+def _problem(told: str) -> str:
+    """`form.sample_differs: dn-1.xml` with the code's text; what is no such pair stands as it is."""
+    code, _, what = told.partition(": ")
+    entry = all_texts().get(code)
+    plain = entry[language()] if entry and "{" not in entry[language()] else None
+    return f"{plain} {what} [{code}]".replace("  ", " ") if plain else told
 
 
 def word(code: str) -> str:

@@ -35,7 +35,9 @@ _LABELS = {
 _GUESSES = {"Rok": "period.year", **{name: f"taxpayer.{target}" for name, target in _PARTY.items()}}
 _ENVELOPE = ("/Dokument/OpisDokumentu/", "/Dokument/DaneDokumentu/")
 _SHARED = ("/w:Dokument/w:OpisDokumentu/", "/w:Dokument/w:DaneDokumentu/")  # as the shared part reads it
+_UNQUALIFIED = ("/w:Dokument/OpisDokumentu/", "/w:Dokument/DaneDokumentu/")  # and with `unqualified = true`
 _NOT_CONTENT = ("/Zalaczniki", "/Signature")
+_CONTENT_KIND = frozenset(f"/Dokument/TrescDokumentu/@{name}" for name in ("format", "kodowanie", "wersja", "rodzaj"))
 _FILE = """[[each]]
 target = "attachments"
 xpath = "{xpath}"
@@ -83,20 +85,24 @@ def draft(root: ElementModel, namespace: str, code: str, kind: str) -> str:
     """
     prefixes = _prefixes(root)
     every = leaves_of(root)
-    shared = any(leaf.xpath.startswith(_SHARED) for leaf in every)
+    unqualified = any(leaf.xpath.startswith(_UNQUALIFIED) for leaf in every)
+    shared = unqualified or any(leaf.xpath.startswith(_SHARED) for leaf in every)
     body = [
         leaf for leaf in every
-        if not (shared and leaf.path.startswith(_ENVELOPE)) and not any(name in leaf.path for name in _NOT_CONTENT)
+        if not (shared and (leaf.path.startswith(_ENVELOPE) or leaf.path in _CONTENT_KIND))
+        and not any(name in leaf.path for name in _NOT_CONTENT)
     ]  # fmt: skip
-    files, usual = _files(every)
+    files, usual = _files(every, "TrescDokumentu" if unqualified else "w:TrescDokumentu")
     include = [*(["envelope-head"] if shared else []), *(["attachments"] if usual else [])]
     lines = [
         f"# {code}: {len(body)} places. Rename targets `extra.…` that a case has a word for; give labels people read.",
         f'form = "{namespace}"',
         f'kind = "{kind}"',
         "version = 1",
+        *(["unqualified = true  # below the root no element is in the form's namespace"] if unqualified else []),
         *([f"include = {json.dumps(include)}"] if include else []),
         *(f'ns.{prefix} = "{uri}"' for uri, prefix in prefixes.items() if prefix != "w"),
+        f'set."form.code" = "{code}"',
         "",
         *_rows(body),
     ]
@@ -140,13 +146,13 @@ def _unprefixed(leaf: Leaf) -> str:
     return step if ":" not in step else ""
 
 
-def _files(leaves: list[Leaf]) -> tuple[str | None, bool]:
+def _files(leaves: list[Leaf], content: str) -> tuple[str | None, bool]:
     """XPath of the attachments, and whether it is the one the shared part has."""
     found = next((leaf.xpath for leaf in leaves if leaf.path.endswith("/Zalacznik/DaneZalacznika")), None)
     if found is None:
         return None, False
     steps = found.rsplit("/", 1)[0].split("/")
-    return "/".join(steps), steps[1:3] == ["w:Dokument", "w:TrescDokumentu"] and len(steps) == 5
+    return "/".join(steps), steps[1:3] == ["w:Dokument", content] and len(steps) == 5
 
 
 def difference(before: ElementModel, after: ElementModel) -> Difference:

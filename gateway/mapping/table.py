@@ -15,10 +15,12 @@ from gateway.mapping.plan import Plan, is_above, plan
 from gateway.mapping.transforms import NEVER_FAIL, TRANSFORMS, Transform
 from schemas.errors import MappingError
 
-_TOP_KEYS = {"form", "kind", "version", "ns", "include", "inside", "set", "field", "each", "ignore", "note"}
+_TOP_KEYS = {"form", "kind", "version", "ns", "include", "inside", "set", "field", "each", "ignore", "note",
+             "unqualified"}  # fmt: skip
 _PART_KEYS = {"ns", "include", "set", "field", "each", "ignore", "note"}
 _ROW_KEYS = {"xpath", "read", "required", "values", "many", "label", "note"}
 _INCLUDE_DEPTH = 4
+_BELOW_ROOT = re.compile(r"(?<![\w-])w:(?!Dokument(?![\w-]))")  # the form's prefix, but of the root element
 _ENTRIES_KEPT = 24
 _EACH_KEYS = {"target", "xpath", "set", "field", "number", "label", "note"}
 
@@ -149,7 +151,7 @@ def read_table(path: Path, parts: Path) -> Table:
     for key in ("form", "kind", "version"):
         if key not in raw:
             raise MappingError("mapping.key_missing", file=path.name, line=1, key=key)
-    sources = [(raw, path, text), *_included(raw, parts)]
+    sources = [(raw, path, text), *_included(raw, parts, unqualified=raw.get("unqualified", False))]
     namespaces: dict[str, str] = {"w": raw["form"]}
     for table, _, _ in reversed(sources):
         namespaces |= table.get("ns", {})
@@ -331,15 +333,32 @@ def line_of(text: str, key: str) -> int:
     return text.count("\n", 0, found.start()) + 1 if found else 0
 
 
-def _included(raw: dict[str, Any], parts: Path, depth: int = 0) -> list[tuple[dict[str, Any], Path, str]]:
-    """The shared parts a file includes, and theirs, nearest first."""
+def _included(
+    raw: dict[str, Any], parts: Path, depth: int = 0, *, unqualified: bool = False
+) -> list[tuple[dict[str, Any], Path, str]]:
+    """The shared parts a file includes, and theirs, nearest first.
+
+    Args: unqualified: only the form's root is in its namespace (elementFormDefault), so that paths below lose the `w:`.
+    """
     found = []
     for name in raw.get("include", []) if depth < _INCLUDE_DEPTH else []:
         path = parts / f"{name}.toml"
         part, text = _toml(path)
         _only(part, _PART_KEYS, path, text)
-        found += [(part, path, text), *_included(part, parts, depth + 1)]
+        found += [
+            (_without_prefix(part) if unqualified else part, path, text),
+            *_included(part, parts, depth + 1, unqualified=unqualified),
+        ]
     return found
+
+
+def _without_prefix(part: Any) -> Any:
+    """A part whose XPaths do not say `w:` below the root element."""
+    if isinstance(part, dict):
+        return {
+            key: _BELOW_ROOT.sub("", value) if key == "xpath" else _without_prefix(value) for key, value in part.items()
+        }
+    return [_without_prefix(item) for item in part] if isinstance(part, list) else part
 
 
 def _toml(path: Path) -> tuple[dict[str, Any], str]:

@@ -222,6 +222,42 @@ def test_a_draft_of_an_unqualified_form_reads_attachments_by_rows_of_its_own(off
     assert case.attachments[0].sha256 is not None
 
 
+def test_a_draft_of_an_unqualified_form_takes_the_envelope_from_the_shared_part_too(official, tmp_path):
+    libraries = {
+        "s": "http://crd.gov.pl/xml/schematy/struktura/2009/11/16/",
+        "m": "http://crd.gov.pl/xml/schematy/meta/2009/11/16/",
+    }
+    imported = "".join(f'<xs:import namespace="{uri}"/>' for uri in libraries.values())
+    declared = "".join(f' xmlns:{prefix}="{uri}"' for prefix, uri in libraries.items())
+    head = (
+        f"<xs:element name='OpisDokumentu'><xs:complexType><xs:sequence{declared}><xs:element ref='s:CID'/>"
+        f"<xs:element ref='m:Data'/></xs:sequence></xs:complexType></xs:element>"
+        f"<xs:element name='DaneDokumentu'><xs:complexType><xs:sequence{declared}><xs:element ref='s:Adresaci'/>"
+        f"<xs:element ref='s:Nadawcy'/></xs:sequence></xs:complexType></xs:element>"
+    )
+    text = OFFICIAL.replace('<xs:element name="Dokument"', f'{imported}<xs:element name="Dokument"', 1)
+    text = text.replace('<xs:element name="TrescDokumentu"', f'{head}<xs:element name="TrescDokumentu"', 1)
+    text = text.replace("Składający", "PESEL", 1).replace("PESELDeklarację", "PESEL")
+    (official / "schemat.xsd").write_text(text, "utf-8")
+    forms_admin.add(FORMS, official, tmp_path / "own", DETAILS, today=date(2026, 2, 1))
+    forms = Forms.load([tmp_path / "own"])
+    drafted = forms_admin.new(forms, NEW)
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / "proba.toml").write_text(drafted, "utf-8")
+    mappings = Mappings.load([tmp_path / "t"])
+
+    table = tomllib.loads(drafted)
+    case = mapper.apply(forms_admin.sample(forms, mappings, NEW), mappings, MessageFacts())
+
+    assert (table["unqualified"], table["include"]) == (True, ["envelope-head"])
+    assert not any("DaneDokumentu" in row["xpath"] for row in table["field"].values())
+    assert case.submitter is not None
+    assert case.submitter.nip is not None
+    assert case.document["addressee"].startswith("Urząd")
+    assert (case.form.code, case.taxpayer is not None) == ("PROBA", True)
+    assert not any("Nadawcy" in path for path in case.unmapped)
+
+
 def test_an_edited_draft_maps_unqualified_and_polish_names(official, tmp_path):
     own, tables = tmp_path / "own", tmp_path / "tables"
     own.mkdir()

@@ -37,6 +37,13 @@ def test_check_finds_a_sample_that_maps_to_something_else(tmp_path):
     assert result.problems == (f"form.sample_differs: {stem}.xml",)
 
 
+def test_check_tells_a_sample_without_an_expected_case_from_one_that_differs(tmp_path):
+    stem = MAPPINGS.file(documents.LETTER).stem
+    (tmp_path / f"{stem}.xml").write_bytes(documents.general_letter())
+    (result,) = forms_admin.check(FORMS, MAPPINGS, [tmp_path], only="PISMO-OGOLNE:1410")
+    assert result.problems == (f"form.expected_missing: {stem}.case.json",)
+
+
 def test_check_finds_an_invalid_sample_and_a_missing_one(tmp_path):
     (result,) = forms_admin.check(FORMS, MAPPINGS, [tmp_path], only="DN-1")
     assert result.problems == ("form.no_sample: dn-1-8990-v1",)
