@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,3 +31,9 @@ class Program:
     def json(self, *arguments: object, expect: int = FINE) -> Any:
         """The one JSON document on stdout."""
         return json.loads(self(*arguments, "--json", expect=expect))
+
+
+def written(path: Path, content: bytes) -> Path:
+    """A file with this content."""
+    path.write_bytes(content)
+    return path
