@@ -19,7 +19,7 @@ from connectors import registry
 from gateway import channels, flow, log, mapper, policy, trusted, upo, validate
 from gateway.clock import Clock, SystemClock
 from gateway.config import Config, FormPolicy, load, resolve_secrets, secret
-from gateway.enclosed import Inspector
+from gateway.enclosed import Inspector, doubt
 from gateway.forms import Forms
 from gateway.mail import mail_of
 from gateway.oauth.issuer import issuer_keys
@@ -111,7 +111,7 @@ def make_tools(config: Config, store: Store) -> Tools:
         map=partial(_map, mappings),
         record=partial(_record, mappings),
         worker=f"{socket.gethostname()}:{os.getpid()}",
-        mail=mail_of(config, seals, trust, clock),
+        mail=mail_of(config, seals, trust, clock, lambda pdf: doubt(pdf, trust, clock.now())),
         second_opinion=channels.second_opinion(config, clock),
         files=file_tools_of(config, partial(attachment_rules, config)),
     )

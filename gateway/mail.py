@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
@@ -21,10 +22,18 @@ from schemas.errors import ConfigError, ReceiptError
 from schemas.outgoing import LookUp, Post, ReceiptSource
 
 
-def mail_of(config: Config, seals: Seals, trust: TrustPolicy, clock: Clock) -> Mail:
+def mail_of(
+    config: Config, seals: Seals, trust: TrustPolicy, clock: Clock, doubt: Callable[[bytes], str | None]
+) -> Mail:
     """Nothing is read or opened before the first answer needs it."""
     posts = Posts(config, clock)
-    return Mail(seal=partial(_seal, seals), post=posts.get, check=partial(_check, trust), receipts=posts.receipts)
+    return Mail(
+        seal=partial(_seal, seals),
+        post=posts.get,
+        check=partial(_check, trust),
+        doubt=doubt,
+        receipts=posts.receipts,
+    )
 
 
 class Posts:

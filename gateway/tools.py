@@ -36,8 +36,9 @@ class Office:
 
     @property
     def longest_s(self) -> float:
-        """How long one delivery may be busy with remote calls."""
-        return self.timeout_s * self.connector.capabilities.max_calls
+        """How long one delivery may be busy with remote calls before it looks at its lease again, as each step does."""
+        can = self.connector.capabilities
+        return self.timeout_s * (can.max_calls if can.step_calls is None else can.step_calls)
 
 
 class Offices(Protocol):
@@ -55,6 +56,7 @@ class Mail:
     seal: Callable[[bytes, datetime], bytes]  # a document's octets → the same with our signature set in; ReceiptError
     post: Callable[[str], Post]  # a tenant's channel; ConfigError
     check: Callable[[bytes, bytes | None], Any]  # a receipt, the document it may be for → ReceiptCheck
+    doubt: Callable[[bytes], str | None]  # what speaks against a PDF of ours going out as signed: a code
     receipts: Callable[[str], ReceiptSource] | None = None  # of what a tenant received; ConfigError
 
 

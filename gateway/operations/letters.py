@@ -24,6 +24,8 @@ from schemas.ids import sha256
 from schemas.submission import Decision as Decided
 from schemas.submission import Submission
 
+UNSIGNED = "answers.decision_unsigned"
+VOUCHED = frozenset({"answers.decision_untrusted", "answers.decision_unchecked"})  # a person may know the signer
 _ANSWERED = frozenset({Decided.ACCEPTED, Decided.QUARANTINED, Decided.REJECTED})
 S = t.submission.c
 
@@ -84,21 +86,25 @@ def deliver_decision(
     actor: str,
     reason: str,
     unsigned: bool = False,
+    signature_checked: bool = False,
     case_number: str | None = None,
 ) -> ActionResult:
     """Begin the delivery of a decision (doręczenie decyzji) by Doręczyciel; the UPD is awaited.
 
     Args: file: name and octets of a PDF; one that does not fit into a letter goes into ePUAP's store of big files, and
           the letter says where it lies. unsigned: it carries no signature and that is known; the letter around it is
-          sealed in any case, since Doręczyciel takes only signed documents.
-    Raises: OperationRefused: `answers.not_a_pdf`, `answers.decision_unsigned`, `answers.enclosure_too_large`,
+          sealed in any case, since Doręczyciel takes only signed documents. signature_checked: somebody has checked
+          its signature, whose signer Brama cannot confirm; that does not help one that is broken.
+    Raises: OperationRefused: `answers.not_a_pdf`, `answers.decision_unsigned`, `.decision_broken`,
+            `.decision_partial`, `.decision_untrusted`, `.decision_unchecked`, `answers.enclosure_too_large`,
             `answers.under_way`, `answers.not_answerable`, `operation.not_found`, `operation.actor_and_reason`.
     """
     named(actor, reason)
-    _fit(file[1], reply.most_bytes(tools), unsigned=unsigned)
+    _fit(file[1], reply.most_bytes(tools))
+    waived = _waived(file[1], tools, unsigned=unsigned, signature_checked=signature_checked)
     with tools.store.begin() as transaction:
         submission, tenant = _answerable(transaction, submission_id, tools)
-        asked = {"submission": str(submission_id), "sha256": sha256(file[1]), "signed": _is_signed(file[1])}
+        asked = {"submission": str(submission_id), "sha256": sha256(file[1]), "waived": waived}
         note(transaction, "deliver_decision", actor, reason, asked, 1)
         new = reply.deliver_decision(
             transaction, submission, tenant, Decision(number, dated, subject), file,
@@ -136,15 +142,16 @@ def _begun(new: UUID | None, submission_id: UUID) -> ActionResult:
     return ActionResult(new, "draft")
 
 
-def _fit(content: bytes, most_bytes: int, *, unsigned: bool) -> None:
+def _fit(content: bytes, most_bytes: int) -> None:
     if b"%PDF-" not in content[:1024]:
         raise OperationRefused("answers.not_a_pdf")
     if len(content) > most_bytes:
         raise OperationRefused("answers.enclosure_too_large", size_bytes=len(content), most_bytes=most_bytes)
-    if not (unsigned or _is_signed(content)):
-        raise OperationRefused("answers.decision_unsigned")
 
 
-def _is_signed(content: bytes) -> bool:
-    """Every signature in a PDF states the range of octets it covers; whether it holds, `brama verify` says."""
-    return b"/ByteRange" in content
+def _waived(content: bytes, tools: Tools, *, unsigned: bool, signature_checked: bool) -> str | None:
+    """The doubt about a decision's signature that a person stands for; None where there is none. Others are refused."""
+    doubt = tools.mail.doubt(content) if tools.mail else None
+    if doubt is not None and not (doubt == UNSIGNED and unsigned) and not (doubt in VOUCHED and signature_checked):
+        raise OperationRefused(doubt)
+    return doubt

@@ -11,18 +11,11 @@ from datetime import UTC, datetime
 from typing import cast
 
 import pytest
-from asn1crypto import keys, x509
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from pyhanko.pdf_utils import generic
-from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
-from pyhanko.pdf_utils.writer import PageObject, PdfFileWriter
-from pyhanko.sign import signers
-from pyhanko.sign.fields import SigSeedSubFilter
-from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from gateway.app import make_tools
 from gateway.attachments import Rules, attachments_of
-from gateway.enclosed import Inspector, pdf_reader
+from gateway.enclosed import Inspector, doubt, outgoing, pdf_reader
+from gateway.enclosed.standing import Enclosed
 from gateway.forms import Forms
 from gateway.signatures import TrustPolicy
 from gateway.simulate import documents, pki
@@ -33,6 +26,7 @@ from gateway.validate import check
 from schemas.finding import Severity
 from schemas.xmldoc import parse
 from tests.gateways import write_config
+from tests.pdfs import a_pdf, signed_pdf, with_a_page
 from tests.signing import MARK, Recipe, Target, sign
 
 ASIC = "http://uri.etsi.org/02918/v1.2.1#"
@@ -59,28 +53,6 @@ def codes(content: bytes, rules: Rules | None = None) -> list[str]:
     return [item.code.removeprefix("attachment.") for item in found]
 
 
-def a_pdf() -> bytes:
-    writer, out = PdfFileWriter(), io.BytesIO()
-    page = generic.StreamObject(stream_data=b"q Q")
-    box = generic.ArrayObject(map(generic.NumberObject, (0, 0, 200, 200)))
-    writer.insert_page(PageObject(contents=writer.add_object(page), media_box=box))
-    writer.write(out)
-    return out.getvalue()
-
-
-def signed_pdf(identity: Identity, plain: bytes | None = None, field: str = "Podpis") -> bytes:
-    signer = signers.SimpleSigner(
-        signing_cert=x509.Certificate.load(identity.certificate.public_bytes(Encoding.DER)),
-        signing_key=keys.PrivateKeyInfo.load(
-            identity.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-        ),
-        cert_registry=SimpleCertificateStore(),
-    )
-    meta = signers.PdfSignatureMetadata(field_name=field, subfilter=SigSeedSubFilter.PADES)
-    writer = IncrementalPdfFileWriter(io.BytesIO(plain or a_pdf()))
-    return signers.sign_pdf(writer, meta, signer=signer).getvalue()
-
-
 def stranger() -> Identity:
     return pki.self_signed_with("rsa2048")
 
@@ -104,13 +76,7 @@ def test_a_pdf_altered_after_signing_is_broken():
 
 
 def test_a_pdf_with_pages_added_after_signing_is_not_wholly_signed():
-    writer = IncrementalPdfFileWriter(io.BytesIO(signed_pdf(pki.shared().qualified)))
-    page = generic.StreamObject(stream_data=b"Q q")
-    box = generic.ArrayObject(map(generic.NumberObject, (0, 0, 200, 200)))
-    writer.insert_page(PageObject(contents=writer.add_object(page), media_box=box))
-    out = io.BytesIO()
-    writer.write(out)
-    assert codes(out.getvalue()) == ["signature_partial"]
+    assert codes(with_a_page(signed_pdf(pki.shared().qualified))) == ["signature_partial"]
 
 
 def test_a_pdf_that_only_says_it_is_signed_cannot_be_judged():
@@ -205,3 +171,45 @@ def test_the_gateway_looks_into_what_is_attached(tmp_path):
     letter = documents.general_letter(files=[File("a.pdf", signed_pdf(stranger()))])
     found = make_tools(write_config(tmp_path), cast(Store, None)).check(letter, now().date(), None).findings
     assert "attachment.signature_untrusted" in {item.code for item in found}
+
+
+# --- decisions that go out -----------------------------------------------------------------------------------------
+
+VALID, STRANGERS = Enclosed("PAdES", True, True, True), Enclosed("PAdES", True, True)
+TOO_SHORT, BROKEN, UNREADABLE = Enclosed("PAdES", True, False, True), Enclosed("PAdES", False), Enclosed("PAdES", None)
+
+
+@pytest.mark.parametrize(
+    ("found", "code"),
+    [
+        ([VALID], None),
+        ([VALID, STRANGERS], None),
+        ([TOO_SHORT, VALID], None),  # the last one covers all
+        ([VALID, BROKEN], outgoing.BROKEN),
+        ([VALID, UNREADABLE], outgoing.UNCHECKED),
+        ([TOO_SHORT], outgoing.PARTIAL),
+        ([TOO_SHORT, STRANGERS], outgoing.UNTRUSTED),
+        ([], outgoing.UNSIGNED),
+    ],
+)
+def test_a_decision_needs_one_signature_we_believe_and_none_that_is_broken(found, code):
+    assert outgoing.doubt_of(found) == code
+
+
+@pytest.mark.parametrize(
+    ("make", "code"),
+    [
+        (lambda: signed_pdf(pki.shared().qualified), None),
+        (lambda: signed_pdf(pki.shared().qualified).replace(b"q Q", b"Q q", 1), outgoing.BROKEN),
+        (lambda: a_pdf() + b"\n% /ByteRange [0 1 2 3]\n", outgoing.UNSIGNED),  # speaks of a signature and has none
+        (a_pdf, outgoing.UNSIGNED),
+    ],
+)
+def test_a_decisions_own_file_tells_what_speaks_against_it(make, code):
+    assert doubt(make(), trust(), now()) == code
+
+
+def test_without_the_library_a_decisions_signature_counts_as_unchecked(tmp_path, monkeypatch):
+    (tmp_path / "pyhanko.py").write_text("raise ImportError", "utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert doubt(signed_pdf(pki.shared().qualified), trust(), now()) == outgoing.UNCHECKED
