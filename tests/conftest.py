@@ -74,9 +74,10 @@ def gateway(database: Store, tmp_path: Path) -> Gateway:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    """The simulated ePUAP as a process of its own, one per module; a module may have another one."""
-    with Office("epuap", tmp_path_factory.mktemp("epuap")) as started:
+def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    """The simulated ePUAP as a process of its own, one per module, with the options in the module's `EPUAP`."""
+    options: tuple[str, ...] = getattr(request.module, "EPUAP", ())
+    with Office("epuap", tmp_path_factory.mktemp("epuap"), *options) as started:
         yield started
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import base64
+import re
 from datetime import UTC, datetime
 from typing import Any
 from xml.sax.saxutils import escape
 from zoneinfo import ZoneInfo
 
-from gateway.simulate.offices.server import Response
+from gateway.simulate.offices.server import Request, Response
 from schemas.xmldoc import OBI
 
+_BOUNDARY = re.compile(r'boundary="?([^";]+)')
+_INCLUDE = re.compile(rb"<xop:Include [^>]*/>")
 _WARSAW = ZoneInfo("Europe/Warsaw")
 
 
@@ -71,6 +74,20 @@ def details(effect: dict[str, Any], store: str, element: str = "SzczegolyDokumen
         f"<adresat><nazwa>TEST</nazwa><adres>{escape(to)}</adres></adresat><dataNadania>{gmt}</dataNadania>"
         f"<dataOdebrania {nil}/><dataUtworzenia {nil}/><formularz {nil}/><folder>{store}</folder></{element}>"
     )
+
+
+def out_of_parts(request: Request) -> bytes:
+    """The envelope of a request, with the base64 of its file where the request has it in a part of its own (MTOM)."""
+    kind = request.headers.get("content-type", "")
+    boundary = _BOUNDARY.search(kind)
+    if boundary is None or not kind.startswith("multipart/related"):
+        return request.body
+    mark = b"\r\n--" + boundary[1].encode()
+    _, *parts, _ = (b"\r\n" + request.body).split(mark)
+    root, *files = [part.partition(b"\r\n\r\n")[2] for part in parts]
+    for content in files:
+        root = _INCLUDE.sub(base64.b64encode(content), root, count=1)
+    return root
 
 
 def in_parts(whole: bytes) -> Response:

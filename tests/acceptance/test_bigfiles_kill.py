@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from gateway import flow
-from gateway.simulate.offices.client import Office
 from gateway.store import files
 from gateway.store.database import Store
 from schemas.files import FileState
 from tests.bigfiles import CONTENT, a_letter, address_of, configured, fetching, uploaded
 from tests.processes import brama
 
-
-@pytest.fixture(scope="module")
-def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    with Office("epuap", tmp_path_factory.mktemp("epuap"), "--mtom") as started:
-        yield started
+EPUAP = ("--mtom",)
 
 
 def states(store: Store) -> tuple[str, str]:

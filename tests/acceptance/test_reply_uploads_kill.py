@@ -3,41 +3,26 @@
 from __future__ import annotations
 
 import base64
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from gateway import resources
 from gateway.operations import answering, letters
 from gateway.simulate.offices.client import Office
 from schemas.ids import sha256
 from tests.bigfiles import files_toml
 from tests.integration.test_reply_uploads import ADDRESS, BIG, BY, DECISION, attachments, downloaded
-from tests.outboxes import CITIZEN_BOX, Correspondent, configure
+from tests.outboxes import CITIZEN_BOX, Correspondent, a_letter_writer
 from tests.outboxes import answering as a_correspondent
 from tests.processes import brama
-
-
-@pytest.fixture(scope="module")
-def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    with Office("epuap", tmp_path_factory.mktemp("epuap")) as started:
-        yield started
 
 
 @pytest.fixture
 def gateway(database, office: Office, tmp_path: Path) -> Correspondent:
     """A gmina that can send little inside a letter."""
-    office.reset()
-    card = tmp_path / "urzad" / "office.toml"
-    card.parent.mkdir()
-    shutil.copy(resources.folder("templates") / "answers" / "office.example.toml", card)
-    url = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    tenant = '[answers]\noffice = "urzad/office.toml"\n'
-    configure(tmp_path, office, database_url=url, tenant=tenant, sent_store="complete")
+    a_letter_writer(database, office, tmp_path)
     with (tmp_path / "gateway.toml").open("a", encoding="utf-8") as file:
         file.write(files_toml(office, tmp_path, inline_limit_bytes=400_000, address=f'"{ADDRESS}"'))
     return a_correspondent(database, tmp_path)

@@ -39,12 +39,6 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture
-def office(running: Office) -> Office:
-    running.tell("up")
-    return running
-
-
-@pytest.fixture
 def site(database: Store, office: Office, tmp_path: Path) -> Site:
     def made(tenant: str = "", **more: object) -> Gateway:
         return fetching(database, configured(tmp_path, office, tenant=tenant, **more))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -21,18 +20,6 @@ from tests.bigfiles import CONTENT, a_letter, address_of, configured, fetching, 
 from tests.gateways import Gateway
 
 WHO: dict[str, Any] = {"actor": "TEST", "reason": "próba"}
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    with Office("epuap", tmp_path_factory.mktemp("epuap")) as started:
-        yield started
-
-
-@pytest.fixture
-def office(running: Office) -> Office:
-    running.tell("up")
-    return running
 
 
 @pytest.fixture

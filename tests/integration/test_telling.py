@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,18 +21,6 @@ from tests.outboxes import CITIZEN_BOX, Correspondent, answering, configure
 
 ISSUE = '\n[receipt.issue]\npush = "own"\npull = "own"\nimport = "epuap"\nrest = "own"\n'
 Make = Callable[..., Correspondent]
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    with Office("epuap", tmp_path_factory.mktemp("epuap")) as started:
-        yield started
-
-
-@pytest.fixture
-def office(running: Office) -> Office:
-    running.reset()
-    return running
 
 
 @pytest.fixture

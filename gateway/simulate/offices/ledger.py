@@ -7,6 +7,7 @@ import re
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ class Ledger:
         self._file = state / "effects.jsonl"
         self._calls = state / "calls.jsonl"
         self._lock = threading.RLock()
+        self.when_cleared: list[Callable[[], None]] = []  # whoever keeps in memory what follows from the effects
         lines = self._file.read_text("utf-8").splitlines() if self._file.exists() else []
         self._effects: list[dict[str, Any]] = [json.loads(line) for line in lines]
 
@@ -71,3 +73,5 @@ class Ledger:
             self._effects.clear()
             self._file.unlink(missing_ok=True)
             self._calls.unlink(missing_ok=True)
+            for forget in self.when_cleared:
+                forget()
