@@ -35,21 +35,35 @@ def packed(envelope: etree._Element, files: Collection[bytes], content_type: str
     Source:  XML-binary Optimized Packaging, section 3 and 4; SOAP 1.1 Binding for MTOM 1.0.
     """
     moved = list(_moved_out(envelope, {base64.b64encode(content).decode(): content for content in files if content}))
-    kind, start, boundary = (
-        _message(content_type).get_content_type(),
-        f"root-{uuid.uuid4()}@brama",
-        f"brama-{uuid.uuid4()}",
+    frame = _Frame(content_type)
+    parts = [frame.root(etree.tostring(envelope, encoding="utf-8", xml_declaration=True))]
+    for name, content in moved:
+        parts += [frame.head("application/octet-stream", "binary", name), content, b"\r\n"]
+    return b"".join([*parts, frame.end]), frame.content_type
+
+
+def around(envelope: bytes, name: str, content_type: str) -> tuple[bytes, bytes, str]:
+    """What stands before and after the one file of a message in two parts, for those who send it in pieces.
+
+    Args:    envelope: finished, with `include(name)` where the file's base64 would stand; content_type: of it alone.
+    Returns: both, and the Content-Type of the whole.
+    """
+    frame = _Frame(content_type)
+    return (
+        frame.root(envelope) + frame.head("application/octet-stream", "binary", name),
+        b"\r\n" + frame.end,
+        frame.content_type,
     )
-    root = f'application/xop+xml; charset=UTF-8; type="{kind}"'
-    parts = [
-        _part(boundary, root, "8bit", start, etree.tostring(envelope, encoding="utf-8", xml_declaration=True)),
-        *(_part(boundary, "application/octet-stream", "binary", name, content) for name, content in moved),
-    ]
-    whole_kind = f'multipart/related; type="application/xop+xml"; start="<{start}>"; start-info="{kind}"'
-    action = _message(content_type).get_param("action")
-    further = f'; action="{action}"' if action else ""
-    body = b"".join([*parts, f"--{boundary}--\r\n".encode()])
-    return body, f'{whole_kind}; boundary="{boundary}"{further}'
+
+
+def include(name: str) -> bytes:
+    """`xop:Include` of a part."""
+    return f'<xop:Include xmlns:xop="{XOP}" href="cid:{name}"/>'.encode()
+
+
+def part_name() -> str:
+    """A new one."""
+    return f"{uuid.uuid4()}@brama"
 
 
 def whole(content: bytes, content_type: str) -> bytes:
@@ -98,17 +112,36 @@ def _moved_out(envelope: etree._Element, by_text: Mapping[str, bytes]) -> Iterat
     for element in list(envelope.iter(etree.Element)):
         content = by_text.get(element.text or "") if len(element) == 0 else None
         if content is not None:
-            name = f"{uuid.uuid4()}@brama"
+            name = part_name()
             element.text = None
             etree.SubElement(element, qname(XOP, "Include"), {"href": f"cid:{name}"}, nsmap={"xop": XOP})
             yield name, content
 
 
-def _part(boundary: str, kind: str, encoding: str, name: str, content: bytes) -> bytes:
-    head = (
-        f"--{boundary}\r\nContent-Type: {kind}\r\nContent-Transfer-Encoding: {encoding}\r\nContent-ID: <{name}>\r\n\r\n"
-    )
-    return head.encode() + content + b"\r\n"
+class _Frame:
+    """What stands around the parts of one message."""
+
+    def __init__(self, content_type: str) -> None:
+        """`content_type`: of the plain envelope."""
+        plain = _message(content_type)
+        action, self._kind = plain.get_param("action"), plain.get_content_type()
+        self._start, self._boundary = f"root-{part_name()}", f"brama-{uuid.uuid4()}"
+        self.end = f"--{self._boundary}--\r\n".encode()
+        self.content_type = (
+            f'multipart/related; type="application/xop+xml"; start="<{self._start}>"; start-info="{self._kind}"; '
+            f'boundary="{self._boundary}"' + (f'; action="{action}"' if action else "")
+        )
+
+    def root(self, envelope: bytes) -> bytes:
+        """The whole first part."""
+        kind = f'application/xop+xml; charset=UTF-8; type="{self._kind}"'
+        return self.head(kind, "8bit", self._start) + envelope + b"\r\n"
+
+    def head(self, kind: str, encoding: str, name: str) -> bytes:
+        """What stands before a part's octets."""
+        lines = (f"--{self._boundary}", f"Content-Type: {kind}", f"Content-Transfer-Encoding: {encoding}",
+                 f"Content-ID: <{name}>", "", "")  # fmt: skip
+        return "\r\n".join(lines).encode()
 
 
 def _message(content_type: str) -> Message:

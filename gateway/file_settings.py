@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Missing = Literal["wait", "deliver_without"]
+UploadForm = Literal["inline", "mtom"]
 
 
 class FilesConfig(BaseModel):
@@ -34,6 +35,9 @@ class FilesConfig(BaseModel):
     )  # fmt: skip
     upload_limit_bytes: int = Field(
         default=50_000_000, gt=0, le=1 << 30, description="Of one file that goes up; a larger one is refused."
+    )
+    upload_form: UploadForm = Field(
+        default="inline", description="A file goes up inside the envelope as base64, or beside it as a part (MTOM)."
     )
     address: str = Field(
         default="https://epuap.gov.pl/file-download-servlet/DownloadServlet?fileId={id}",

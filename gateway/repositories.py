@@ -74,7 +74,7 @@ class Repositories:
         endpoint = replace(endpoint, http=Http(_Patient(timeout_s=own.timeout_s, max_answer_bytes=most)))
         subject = tenant.subject or tenant.mailboxes[0].strip("/").partition("/")[0]
         check = cast(Check, endpoint.check) if own.check_answers and endpoint.check else None
-        return FileRepository(endpoint, subject, check)
+        return FileRepository(endpoint, subject, check, upload_parts=own.upload_form == "mtom")
 
 
 def _judge(

@@ -9,6 +9,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from schemas.octets import Octets
+
 LOST = "attachment.lost"
 WAITS = "attachment.waited_for"
 
@@ -51,7 +53,7 @@ class RepositoryFile:
 
     name: str
     content_type: str
-    content: bytes = field(repr=False)
+    content: Octets = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

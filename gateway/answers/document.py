@@ -7,7 +7,6 @@ signed here: whoever sends it signs these octets.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +15,7 @@ from lxml import etree
 from gateway.answers.letter import Block, Heading, Letter, block_lines, name_of
 from schemas.case_parts import Address, Party
 from schemas.ids import FormId
+from schemas.octets import Octets
 from schemas.xmldoc import ADR, INST, META, OSO, STR, XSI
 
 LETTER = FormId.crd("2017/10/24/4566").namespace
@@ -35,7 +35,7 @@ class File:
     name: str
     content_type: str
     description: str
-    content: bytes
+    content: Octets
     address: str = ""
 
 
@@ -176,7 +176,7 @@ def _signed_by(pen: _Pen, letter: Letter) -> etree._Element:
 def _attachment(pen: _Pen, file: File) -> etree._Element:
     return pen(
         "str:Zalacznik",
-        pen("str:DaneZalacznika", file.address or base64.b64encode(file.content).decode("ascii")),
+        pen("str:DaneZalacznika", file.address or b"".join(file.content.base64()).decode("ascii")),
         pen("str:OpisZalacznika", file.description),
         format=file.content_type,
         kodowanie="URI" if file.address else "base64",

@@ -8,6 +8,7 @@ from gateway.answers import document, pdf
 from gateway.answers.document import LETTER, File
 from gateway.answers.letter import Letter
 from gateway.answers.templates import Templates
+from schemas.octets import Octets
 
 Enclose = Callable[[Sequence[File]], Sequence[File]]
 
@@ -28,5 +29,6 @@ class Rendering:
 
     def __call__(self, letter: Letter) -> bytes:
         """The same letter gives the same octets. Raises: AnswerError: `answers.layout_failed`."""
-        made = File(pdf.file_name(letter), "application/pdf", letter.title, pdf.render(letter, self.templates))
+        octets = Octets.of(pdf.render(letter, self.templates))
+        made = File(pdf.file_name(letter), "application/pdf", letter.title, octets)
         return document.write(letter, self.enclose([made, *self.files]), namespace=self.namespace)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 
@@ -20,12 +20,14 @@ from schemas.case_parts import Party
 from schemas.effectiveness import Effect, Effectiveness
 from schemas.files import FileState
 from schemas.finding import Finding, FormInfo, Severity, Validation
+from schemas.octets import Octets
 from schemas.submission import SenderBlock, Submission
 from schemas.texts import text
 from schemas.verification import Indication, Verification
 
 NOBODY = "answers.addressee_unknown"
 NOTHING_LOST = "answers.nothing_lost"
+_PIECE = 1024 * 1024  # of an enclosure in memory
 _MOST_POINTS = 20  # of a rejection; what follows usually follows from these
 NOT_INEFFECTIVE = "effectiveness.not_ineffective"
 
@@ -101,14 +103,25 @@ def _correction(stored: StoredAnswer, _facts: Facts, matter: Matter, tools: Tool
 
 
 def _decision(stored: StoredAnswer, _facts: Facts, matter: Matter, tools: Tools) -> Draft:
-    with tools.store.begin() as transaction:
-        content = answers.enclosure_of(transaction, stored.id)
-    assert content is not None
     asked = stored.asked
     decision = Decision(asked["number"], date.fromisoformat(asked["dated"]), asked["subject"])
-    file = File(asked["file_name"], "application/pdf", f"Decyzja {decision.number}", content)
+    file = File(asked["file_name"], "application/pdf", f"Decyzja {decision.number}", _enclosure(stored, tools))
     composer, render = paper_of(stored, tools, [file])
     return drafted(composer.decision_delivery(matter, decision, [file.name], _today(tools)), render)
+
+
+def _enclosure(stored: StoredAnswer, tools: Tools) -> Octets:
+    """The file that goes with the letter, read from the store in pieces: it may be too large to hold."""
+    with tools.store.begin() as transaction:
+        size = answers.enclosure_size(transaction, stored.id)
+
+    def pieces() -> Iterator[bytes]:
+        for at in range(0, size, _PIECE):
+            with tools.store.begin() as transaction:
+                piece = answers.enclosure_piece(transaction, stored.id, at, _PIECE)
+            yield piece
+
+    return Octets(size, pieces)
 
 
 def _resend(stored: StoredAnswer, _facts: Facts, matter: Matter, tools: Tools) -> Draft:

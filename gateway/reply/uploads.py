@@ -23,7 +23,6 @@ from gateway.tools import Tools
 from gateway.transport.filerepo import file_id_of
 from schemas.errors import BramaError, ConfigError, ServiceError, ServiceRefused, ServiceUnreachable
 from schemas.files import RepositoryFile
-from schemas.ids import sha256
 
 log = structlog.get_logger()
 
@@ -87,7 +86,7 @@ def _outside(files: Sequence[File], most: int) -> frozenset[int]:
 
 
 def _by_address(file: File, stored: StoredAnswer, tools: Tools) -> File:
-    own, digest = tools.config.gateway.files, sha256(file.content)
+    own, digest = tools.config.gateway.files, file.content.sha256()
     if not _can_upload(tools) or len(file.content) > own.upload_limit_bytes:
         raise NotUploaded(DOES_NOT_FIT, again=False)
     file_id = _file_id(file, digest, stored, tools)

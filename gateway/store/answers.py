@@ -7,22 +7,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import Connection, RowMapping, Select, func, or_, select, text, update
+from sqlalchemy import Connection, RowMapping, Select, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from gateway.store import jobs
 from gateway.store import mail_tables as t
 
 A = t.answer.c
-
-_CLAIM = text("""
-UPDATE answer SET fence = fence + 1, tries = tries + 1, woken_at = NULL,
-       due_at = now() + make_interval(secs => :lease_s), updated_at = now()
- WHERE id = :id AND due_at <= now()
-RETURNING *
-""")
+_OWN = [column for column in t.answer.c if column.name != "enclosure"]  # which is read in pieces, where it is wanted
 ENDED = frozenset({"sent", "withdrawn"})  # steps of gateway.answers.plan after which nothing more happens
-_SMALL = [column for column in t.answer.c if column.name not in ("octets", "enclosure")]
+_SMALL = [column for column in _OWN if column.name != "octets"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +80,28 @@ def _steps_of(submission_id: UUID, service: str) -> Select[Any]:
     return select(A.step).where(A.submission_id == submission_id, A.service == service)
 
 
-def enclosure_of(connection: Connection, answer_id: UUID) -> bytes | None:
-    """The file that goes with the letter."""
-    found = connection.execute(select(t.answer.c.enclosure).where(A.id == answer_id)).scalar()
-    return bytes(found) if found is not None else None
+def enclosure_size(connection: Connection, answer_id: UUID) -> int:
+    """Of the file that goes with the letter, in bytes; 0 where there is none."""
+    query = select(func.coalesce(func.octet_length(t.answer.c.enclosure), 0)).where(A.id == answer_id)
+    return int(connection.execute(query).scalar_one())
+
+
+def enclosure_piece(connection: Connection, answer_id: UUID, at: int, size: int) -> bytes:
+    """`size` octets of it, from the `at`-th on, counted from 0."""
+    query = select(func.substring(t.answer.c.enclosure, at + 1, size)).where(A.id == answer_id)
+    return bytes(connection.execute(query).scalar_one())
 
 
 def claim(connection: Connection, answer_id: UUID, lease_s: float) -> StoredAnswer | None:
     """Take it for one step; it is due again when the time is over. None if it is not due or somebody has it."""
-    row = connection.execute(_CLAIM, {"id": answer_id, "lease_s": lease_s}).mappings().first()
+    until = func.now() + func.make_interval(0, 0, 0, 0, 0, 0, lease_s)
+    taken = (
+        update(t.answer)
+        .where(A.id == answer_id, A.due_at <= func.now())
+        .values(fence=A.fence + 1, tries=A.tries + 1, woken_at=None, due_at=until, updated_at=func.now())
+        .returning(*_OWN)
+    )
+    row = connection.execute(taken).mappings().first()
     return _from_row(row) if row else None
 
 
@@ -133,13 +140,13 @@ def move(
 
 def locked(connection: Connection, answer_id: UUID) -> StoredAnswer | None:
     """Locked for the caller to change; with its octets."""
-    row = connection.execute(select(t.answer).where(A.id == answer_id).with_for_update()).mappings().first()
+    row = connection.execute(select(*_OWN).where(A.id == answer_id).with_for_update()).mappings().first()
     return _from_row(row) if row else None
 
 
 def load(connection: Connection, answer_id: UUID) -> StoredAnswer | None:
     """One answer with its octets."""
-    row = connection.execute(select(t.answer).where(A.id == answer_id)).mappings().first()
+    row = connection.execute(select(*_OWN).where(A.id == answer_id)).mappings().first()
     return _from_row(row) if row else None
 
 

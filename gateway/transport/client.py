@@ -6,6 +6,8 @@ class of the error (see `schemas.errors.ServiceError`).
 
 from __future__ import annotations
 
+import base64
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,11 +29,14 @@ from schemas.errors import (
     ServiceUnreachable,
     ServiceUnsettled,
 )
+from schemas.octets import Octets
 from schemas.xmldoc import SOAP11, Limits, qname
 
 from . import soap
-from .wsse import MessageSigner
+from .wsse import MessageSigner, StandsFor
 
+XML = "text/xml; charset=utf-8"
+MARK = secrets.token_bytes(24)  # stands for the one big value of a call; nobody can guess it
 UNDERSTOOD = frozenset({soap.WSSE})
 CONNECTIONS = {  # which operations may go over a kept connection; every other one has an effect and gets its own
     "oczekujaceDokumenty": Use.QUESTION,
@@ -52,7 +57,7 @@ class Exchange(Protocol):
         method: str,
         url: str,
         *,
-        content: bytes,
+        content: bytes | Octets,
         headers: dict[str, str],
         into: Callable[[bytes], object] | None = None,
         use: Use = Use.FRESH,
@@ -101,7 +106,24 @@ class ServiceClient:
                  MessageUntrusted: the answer's signature does not hold; after an effect that is unsettled too.
         """
         message, action = self._message(operation, values, headers or {})
-        reply = self._exchanged(message, action, use=CONNECTIONS.get(operation, Use.FRESH))
+        return self._answer(self._exchanged(message, action, use=CONNECTIONS.get(operation, Use.FRESH)))
+
+    def call_with(self, operation: str, values: Mapping[str, Any], big: Octets, *, in_parts: bool) -> ServiceAnswer:
+        """As `call`, with one value that is sent in pieces and never in memory.
+
+        Args: values: `MARK` among them says where `big` belongs.
+              in_parts: beside the envelope (MTOM) instead of inside it as base64; what is signed is the same.
+        """
+        mark, text = base64.b64encode(MARK), big.base64()
+        envelope, action = self._envelope(operation, values, {}, StandsFor(mark, text))
+        head, tail = _written(envelope).split(mark)
+        if not in_parts:
+            return self._answer(self._exchanged(text.between(head, tail), action))
+        name = mtom.part_name()
+        before, after, kind = mtom.around(head + mtom.include(name) + tail, name, XML)
+        return self._answer(self._exchanged(big.between(before, after), action, content_type=kind))
+
+    def _answer(self, reply: Reply) -> ServiceAnswer:
         try:
             raw = mtom.whole(reply.content, reply.headers.get("Content-Type", ""))
             answer = soap.parse(raw, Limits(size_bytes=self._endpoint.answer_limit_bytes), UNDERSTOOD)
@@ -135,6 +157,12 @@ class ServiceClient:
         return library.Client(str(self._wsdl), settings=settings)
 
     def _message(self, operation: str, values: Values, headers: Mapping[str, Any]) -> tuple[bytes, str]:
+        envelope, action = self._envelope(operation, values, headers)
+        return _written(envelope), action
+
+    def _envelope(
+        self, operation: str, values: Values, headers: Mapping[str, Any], big: StandsFor | None = None
+    ) -> tuple[etree._Element, str]:
         blocks = {name: value for name, value in headers.items() if value is not None}
         named, content = (values, ()) if isinstance(values, Mapping) else ({}, ("",))
         extra = {"_soapheaders": blocks} if blocks else {}
@@ -142,14 +170,18 @@ class ServiceClient:
         if not isinstance(values, Mapping):  # zeep has no way to put an element into xs:anyType
             envelope.find(qname(SOAP11, "Body"))[0].append(values)
         if self._endpoint.signer is not None:
-            self._endpoint.signer.sign(envelope)
-        action = self._client.service._binding.get(operation).soapaction
-        return etree.tostring(envelope, xml_declaration=True, encoding="UTF-8"), str(action)
+            self._endpoint.signer.sign(envelope, big)
+        return envelope, str(self._client.service._binding.get(operation).soapaction)
 
     def _exchanged(
-        self, message: bytes, action: str, into: Callable[[bytes], object] | None = None, use: Use = Use.FRESH
+        self,
+        message: bytes | Octets,
+        action: str,
+        into: Callable[[bytes], object] | None = None,
+        use: Use = Use.FRESH,
+        content_type: str = XML,
     ) -> Reply:
-        headers = {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": f'"{action}"'}
+        headers = {"Content-Type": content_type, "SOAPAction": f'"{action}"'}
         try:
             return self._endpoint.http.send(
                 "POST", self._endpoint.address, content=message, headers=headers, into=into, use=use
@@ -179,6 +211,10 @@ class ServiceClient:
     def _unsettled(self, seen: str, error: Exception) -> ServiceUnsettled:
         code = error.code if isinstance(error, BramaError) else type(error).__name__
         return ServiceUnsettled(service=self.name, reason=f"{seen} {code}".strip())
+
+
+def _written(envelope: etree._Element) -> bytes:
+    return etree.tostring(envelope, xml_declaration=True, encoding="UTF-8")
 
 
 def refusal(service: str, fault: etree._Element) -> ServiceRefused:

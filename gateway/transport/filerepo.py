@@ -19,7 +19,7 @@ from schemas.files import Fetched, RepositoryFile
 from schemas.xmldoc import SOAP11, Limits, qname
 
 from . import bigvalue, soap
-from .client import UNDERSTOOD, Endpoint, ServiceClient, refusal
+from .client import MARK, UNDERSTOOD, Endpoint, ServiceClient, refusal
 
 FILES = "http://wsdl.epuap.gov.pl/filerepocore/"
 CutOut = tuple[bytes, Callable[[], Iterable[bytes]]]
@@ -37,16 +37,21 @@ class Check(Protocol):
 
 
 class FileRepository:
-    """The store of one institution (`subject`). `check` None: answers' signatures are not looked at."""
+    """The store of one institution (`subject`). `check` None: answers' signatures are not looked at.
 
-    def __init__(self, endpoint: Endpoint, subject: str, check: Check | None = None) -> None:
+    `upload_parts`: files go up as parts beside the envelope (MTOM) instead of as base64 inside it.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, subject: str, check: Check | None = None, *, upload_parts: bool = False
+    ) -> None:
         self._client = ServiceClient("filerepo.wsdl", endpoint)
-        self._subject, self._check = subject, check
+        self._subject, self._check, self._parts = subject, check, upload_parts
 
     def upload(self, file: RepositoryFile) -> str:
         """Store a file; its id, or the address that contains it: ePUAP's texts disagree. Repeating it does no harm."""
-        values = {"file": file.content, "filename": file.name, "mimeType": file.content_type, "subject": self._subject}
-        answer = self._client.call("uploadFile", values)
+        values = {"file": MARK, "filename": file.name, "mimeType": file.content_type, "subject": self._subject}
+        answer = self._client.call_with("uploadFile", values, file.content, in_parts=self._parts)
         return (answer.element.text or "").strip()
 
     def download(self, file_id: str, into: Callable[[bytes], object]) -> str:

@@ -8,12 +8,14 @@ where a client is made.
 from __future__ import annotations
 
 import base64
+import hashlib
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
 from lxml import etree
 from signxml.algorithms import (
@@ -26,6 +28,7 @@ from signxml.signer import SignatureReference, XMLSigner
 
 from gateway.clock import Clock, SystemClock
 from schemas.errors import ConfigError
+from schemas.octets import Octets
 from schemas.xmldoc import DS, SOAP11, qname
 
 from .soap import WSSE
@@ -34,6 +37,17 @@ WSU = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utilit
 X509_TOKEN = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-x509-token-profile-1.0#X509v3"  # noqa: S105  # a URI
 BASE64 = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-soap-message-security-1.0#Base64Binary"
 _ID = qname(WSU, "Id")
+
+
+_DS = f"{{{DS}}}"
+
+
+@dataclass(frozen=True, slots=True)
+class StandsFor:
+    """`mark` stands once in a message, where `text` (base64) is meant."""
+
+    mark: bytes
+    text: Octets
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +79,11 @@ class MessageSigner:
         self._lifetime = lifetime
         self._clock = clock or SystemClock()
 
-    def sign(self, envelope: etree._Element) -> None:
-        """Add `wsse:Security` as the first header block, with token, signature and, if wanted, timestamp."""
+    def sign(self, envelope: etree._Element, big: StandsFor | None = None) -> None:
+        """Add `wsse:Security` as the first header block, with token, signature and, if wanted, timestamp.
+
+        Args: big: a mark in the Body, and the text that will stand there: it is signed, and never in memory.
+        """
         security = _security(envelope)
         token_id, signed = f"X509-{uuid.uuid4()}", [self._mark(envelope)]
         certificate = self._identity.certificate.public_bytes(Encoding.DER)
@@ -78,7 +95,10 @@ class MessageSigner:
         token.text = base64.b64encode(certificate).decode()
         if self._lifetime is not None:
             signed.append(self._timestamp(security, self._lifetime))
-        token.addnext(self._signature(envelope, signed, token_id))
+        signature = self._signature(envelope, signed, token_id)
+        if big is not None:
+            self._sign_anew(signature, envelope, big)
+        token.addnext(signature)
 
     def _mark(self, envelope: etree._Element) -> str:
         body = envelope.find(qname(SOAP11, "Body"))
@@ -107,6 +127,16 @@ class MessageSigner:
         )
         return signature
 
+    def _sign_anew(self, signature: etree._Element, envelope: etree._Element, big: StandsFor) -> None:
+        """signxml has signed the mark. The Body's digest becomes that of the text it stands for."""
+        body = envelope.find(qname(SOAP11, "Body"))
+        assert body is not None
+        reference = f"{_DS}SignedInfo/{_DS}Reference[@URI='#{body.get(_ID)}']/{_DS}DigestValue"
+        _found(signature, reference).text = base64.b64encode(_digest(body, big)).decode()
+        info = etree.tostring(_found(signature, f"{_DS}SignedInfo"), method="c14n", exclusive=True)
+        value = self._identity.key.sign(info, padding.PKCS1v15(), hashes.SHA256())
+        _found(signature, f"{_DS}SignatureValue").text = base64.b64encode(value).decode()
+
 
 class _Signer(XMLSigner):
     """Copies what it signs by writing and reading it, which libxml2 refuses from 10 MB of one text on: a file's."""
@@ -115,6 +145,22 @@ class _Signer(XMLSigner):
     def parser(self) -> etree.XMLParser:
         """For octets of our own making; nothing foreign comes this way."""
         return etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True)
+
+
+def _found(element: etree._Element, path: str) -> etree._Element:
+    found = element.find(path)
+    assert found is not None, path
+    return found
+
+
+def _digest(body: etree._Element, big: StandsFor) -> bytes:
+    """SHA-256 of the Body's exclusive canonical form, in which base64 stands as it is."""
+    before, after = etree.tostring(body, method="c14n", exclusive=True).split(big.mark)
+    digest = hashlib.sha256(before)
+    for piece in big.text:
+        digest.update(piece)
+    digest.update(after)
+    return digest.digest()
 
 
 def _security(envelope: etree._Element) -> etree._Element:

@@ -34,6 +34,7 @@ from gateway.transport.wsse import MessageKey, MessageSigner
 from schemas.errors import EnvelopeUnreadable, MessageUntrusted, ServiceRefused, ServiceUnreachable, ServiceUnsettled
 from schemas.files import RepositoryFile
 from schemas.ids import Mailbox
+from schemas.octets import Octets
 from schemas.receipt import ReceiptParty
 from schemas.submission import Channel
 from schemas.verification import Crypto
@@ -81,8 +82,11 @@ class Epuap:
 
     @property
     def files(self) -> FileRepository:
+        return self.repository()
+
+    def repository(self, **more: Any) -> FileRepository:
         endpoint = self.endpoint("/repo-ws-ext/FileRepoService")
-        return FileRepository(endpoint, SUBJECT, endpoint.check)
+        return FileRepository(endpoint, SUBJECT, endpoint.check, **more)
 
     @property
     def portal(self) -> Portal:
@@ -99,21 +103,9 @@ def epuap(state: Path, *arguments: str, **endpoint: Any) -> Iterator[Epuap]:
         yield Epuap(office, **endpoint)
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Epuap]:
-    with epuap(tmp_path_factory.mktemp("epuap")) as started:
-        yield started
-
-
 @pytest.fixture
-def service(running: Epuap) -> Iterator[Epuap]:
-    """Well-behaved and with empty boxes."""
-    running.office.tell("up")
-    box = running.pull
-    while (head := box.next()) is not None:
-        box.confirm(head.document)
-    yield running
-    running.office.tell("up")
+def service(office: Office) -> Epuap:
+    return Epuap(office)
 
 
 def outgoing(document: bytes = LETTER, **more: Any) -> Outgoing:
@@ -204,7 +196,7 @@ def test_an_answer_that_is_lost_or_not_understood_is_unsettled(service, mode):
 
 def test_a_time_out_after_sending_is_unsettled(service):
     hasty = Epuap(service.office, timeout_s=0.3)
-    service.office.tell("slow", times=1, seconds=1.0)
+    service.office.tell("slow", times=1, seconds=30)
     with pytest.raises(ServiceUnsettled):
         hasty.sender.submit(outgoing())
 
@@ -369,7 +361,7 @@ CONTENT = bytes(range(256)) * 4000 + b"\r\n--MIMEBoundar\r\n"
 @pytest.mark.parametrize("style", [(), ("--mtom",)], ids=["inline", "mtom"])
 def test_a_big_file_goes_up_and_comes_down_once(tmp_path, style):
     with epuap(tmp_path, *style) as started:
-        file_id = started.files.upload(RepositoryFile("plan.pdf", "application/pdf", CONTENT))
+        file_id = started.files.upload(a_file(CONTENT))
         answer = tmp_path / "answer"
         kind = download(started.files, file_id, answer)
         for _ in range(2):  # what is written down can be read as often as wanted
@@ -385,10 +377,14 @@ def test_a_big_file_goes_up_and_comes_down_once(tmp_path, style):
 def test_a_file_whose_base64_is_longer_than_libxml2_takes_by_itself_goes_up(tmp_path):
     content = CONTENT * 8  # 8 MB; from 10 MB of text on a parser must be told
     with epuap(tmp_path) as started:
-        file_id = started.files.upload(RepositoryFile("plan.pdf", "application/pdf", content))
+        file_id = started.files.upload(a_file(content))
         answer = tmp_path / "answer"
         kind = download(started.files, file_id, answer)
         assert b"".join(started.files.read(answer, kind).octets()) == content
+
+
+def a_file(content: bytes) -> RepositoryFile:
+    return RepositoryFile("plan.pdf", "application/pdf", Octets.of(content))
 
 
 def download(files: FileRepository, file_id: str, into: Path) -> str:
@@ -399,7 +395,7 @@ def download(files: FileRepository, file_id: str, into: Path) -> str:
 @pytest.mark.parametrize("style", [(), ("--mtom",)], ids=["inline", "mtom"])
 def test_one_changed_octet_of_a_big_file_breaks_the_signature_of_its_answer(tmp_path, style):
     with epuap(tmp_path, *style) as started:
-        file_id = started.files.upload(RepositoryFile("plan.pdf", "application/pdf", b"A" * 300_000))
+        file_id = started.files.upload(a_file(b"A" * 300_000))
         answer = tmp_path / "answer"
         kind = download(started.files, file_id, answer)
         whole = answer.read_bytes()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +16,7 @@ from lxml import etree
 from sqlalchemy import make_url, text
 from typer.testing import CliRunner
 
-from gateway import channels, operations, reply, resources
+from gateway import channels, operations, reply
 from gateway.answers.document import File
 from gateway.cli import commands
 from gateway.clock import WARSAW
@@ -34,16 +33,22 @@ from gateway.transport.filerepo import file_id_of
 from gateway.transport.pull import PullBox
 from schemas.errors import OperationRefused
 from schemas.ids import Mailbox, sha256
+from schemas.octets import Octets
 from schemas.submission import Submission
 from tests.bigfiles import HOST, files_toml
 from tests.builders import TERYT, pki
-from tests.outboxes import CITIZEN_BOX, Correspondent, a_town, configure
+from tests.outboxes import CITIZEN_BOX, Correspondent, a_letter_writer, a_town
 from tests.outboxes import answering as a_correspondent
 
 BY: dict[str, Any] = {"actor": "urzędnik", "reason": "test"}
-PDF = b"%PDF-1.7\n% decyzja /ByteRange [0 1 2 3]\n"
+PDF = b"%PDF-1.7\n% decyzja\n"
 BIG = PDF + bytes(range(256)) * 2000  # half a megabyte
-DECISION: dict[str, Any] = {"number": "FN.3120.9.2026", "dated": date(2026, 3, 2), "subject": "podatek za 2026 r."}
+DECISION: dict[str, Any] = {
+    "number": "FN.3120.9.2026",
+    "dated": date(2026, 3, 2),
+    "subject": "podatek za 2026 r.",
+    "unsigned": True,
+}
 INLINE = 400_000
 ADDRESS = f"https://{HOST}/file-download-servlet/DownloadServlet?fileId={{id}}"
 STR = "{http://crd.gov.pl/xml/schematy/struktura/2009/11/16/}"
@@ -62,12 +67,7 @@ def town(database, office: Office, tmp_path: Path) -> Make:
     """A gateway whose [files] has these lines."""
 
     def make(epuap: Office = office, **more: object) -> Correspondent:
-        card = tmp_path / "urzad" / "office.toml"
-        card.parent.mkdir()
-        shutil.copy(resources.folder("templates") / "answers" / "office.example.toml", card)
-        url = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        tenant = '[answers]\noffice = "urzad/office.toml"\n'
-        configure(tmp_path, epuap, database_url=url, tenant=tenant)
+        a_letter_writer(database, epuap, tmp_path)
         large_files(epuap, tmp_path, **more)
         return a_correspondent(database, tmp_path)
 
@@ -126,8 +126,9 @@ def citizens_mail(gateway: Correspondent) -> bytes:
     return taken.document if taken else b""
 
 
-def test_a_decision_too_large_for_its_letter_is_downloaded_by_the_citizen_as_it_was(town, office, tmp_path):
-    gateway = town()
+@pytest.mark.parametrize("form", ["inline", "mtom"])
+def test_a_decision_too_large_for_its_letter_is_downloaded_by_the_citizen_as_it_was(town, office, tmp_path, form):
+    gateway = town(upload_form=f'"{form}"')
     assert citizens_mail(gateway) == b""
     submission, answer = begun(gateway)
     assert states(gateway, answer) == ["kept"]
@@ -240,7 +241,7 @@ def test_an_upload_is_not_begun_for_an_answer_somebody_else_has(town, office):
     gateway = town()
     _, answer = begun(gateway, PDF)
     stored = answering.shown(gateway.tools.store, answer).answer
-    file = File("decyzja.pdf", "application/pdf", "Decyzja", BIG)
+    file = File("decyzja.pdf", "application/pdf", "Decyzja", Octets.of(BIG))
     with pytest.raises(uploads.NotUploaded) as caught:
         uploads.enclose([file], replace(stored, fence=stored.fence - 1), gateway.tools)
     assert (caught.value.code, caught.value.again) == ("answers.upload_superseded", True)
@@ -338,7 +339,7 @@ def test_uploads_are_shown_with_the_answer_and_with_the_submission(town, tmp_pat
 
 
 def test_of_several_files_only_the_largest_leave_the_letter():
-    files = [File(str(size), "x/y", "", bytes(size)) for size in (5, 50, 7, 30)]
+    files = [File(str(size), "x/y", "", Octets.of(bytes(size))) for size in (5, 50, 7, 30)]
     assert [files[number].name for number in sorted(uploads._outside(files, 42))] == ["50"]
     assert uploads._outside(files, 92) == frozenset()
     assert len(uploads._outside(files, 0)) == 4

@@ -27,6 +27,7 @@ from schemas.answers import Arrears, DueItem, Dues, Source
 from schemas.case_parts import Address, Party
 from schemas.errors import AnswerError, ConfigError
 from schemas.ids import FormId, sha256
+from schemas.octets import Octets
 from schemas.xmldoc import parse
 
 SHIPPED = resources.folder("templates") / "answers"
@@ -319,7 +320,7 @@ def test_the_document_says_all_the_letter_says(letters):
 
 def test_attachments_come_back_octet_for_octet(letters):
     octets = bytes(range(256))
-    file = document.File("decyzja.pdf", "application/pdf", "Decyzja", octets)
+    file = document.File("decyzja.pdf", "application/pdf", "Decyzja", Octets.of(octets))
     tree = parse(document.write(letters["decision_delivery"], [file]))
     attached = tree.getroot().find(".//{*}Zalacznik")
     assert attached is not None

@@ -213,7 +213,14 @@ def xmlsec1_accepts(message: bytes, folder: Path) -> bool:
     (folder / "message.xml").write_bytes(message)
     (folder / "certificate.pem").write_bytes(SEAL.certificate_pem)
     command = [require.program("xmlsec1"), "--verify", "--pubkey-cert-pem", str(folder / "certificate.pem")]
-    command += ["--id-attr:Id", f"{SOAP11}:Body", "--node-xpath", "//*[local-name()='Signature']"]
+    command += [
+        "--id-attr:Id",
+        f"{SOAP11}:Body",
+        "--id-attr:Id",
+        f"{WSU}:Timestamp",
+        "--node-xpath",
+        "//*[local-name()='Signature']",
+    ]
     finished = subprocess.run([*command, str(folder / "message.xml")], capture_output=True, check=False, timeout=60)
     return finished.returncode == 0
 
