@@ -79,10 +79,12 @@ class Forms:
         libraries: Mapping[str, Path],
         folders: tuple[Path, ...],
         digests: Mapping[Path, str],
+        reconstructed: frozenset[Path] = frozenset(),
     ) -> None:
         self._forms = dict(forms)
         self._libraries = dict(libraries)
         self._digests = dict(digests)
+        self._reconstructed = reconstructed
         self._folders = folders
         self._compiled: dict[str, _Compiled] = {namespace: _Compiled() for namespace in self._forms}
 
@@ -96,15 +98,17 @@ class Forms:
         forms: dict[str, Form] = {}
         libraries: dict[str, Path] = {}
         digests: dict[Path, str] = {}
+        reconstructed: frozenset[Path] = frozenset()
         every = tuple(path.resolve() for path in (resources.folder("xsd"), *(folders or ())))
         for folder in every:
             found = _read_catalogue(folder)
             libraries |= found.libraries
             forms |= found.forms
             digests |= found.digests
+            reconstructed |= found.reconstructed
         if production:
             forms = {key: form for key, form in forms.items() if not form.test_host}
-        return cls(forms, libraries, every, digests)
+        return cls(forms, libraries, every, digests, reconstructed)
 
     def __iter__(self) -> Iterator[Form]:
         return iter(sorted(self._forms.values(), key=lambda form: (form.info.code, form.namespace)))
@@ -143,7 +147,7 @@ class Forms:
             raise FormError("form.no_schema", namespace=namespace)
         with slot.lock:
             if slot.closure is None:
-                slot.closure = gather(form.file, self.lookup, self._folders)
+                slot.closure = gather(form.file, self.lookup, self._folders, self._reconstructed)
             return slot.closure
 
     def model(self, namespace: str) -> ElementModel:
@@ -173,6 +177,11 @@ class Forms:
         """Library schemas by namespace, and by the URLs that official files use for them."""
         return self._libraries
 
+    @property
+    def reconstructed(self) -> frozenset[Path]:
+        """Library schemas that are not official: one beside a form's own schema goes before them."""
+        return self._reconstructed
+
     def lookup(self, name: str) -> Path | None:
         """A library schema by namespace or by the URL that official files use for it."""
         return self._libraries.get(name)
@@ -183,6 +192,7 @@ class _Found:
     forms: dict[str, Form]
     libraries: dict[str, Path]
     digests: dict[Path, str]
+    reconstructed: frozenset[Path]
 
 
 def _read_catalogue(folder: Path) -> _Found:
@@ -194,15 +204,18 @@ def _read_catalogue(folder: Path) -> _Found:
     _only({"form", "library", "file"}, table, path, "-")
     forms = [_form(entry, folder, path) for entry in table.get("form", [])]
     libraries: dict[str, Path] = {}
+    reconstructed: set[Path] = set()
     for entry in table.get("library", []):
         _only(_LIBRARY_KEYS, entry, path, str(entry.get("namespace", "?")))
         file = _existing(folder, entry, path)
+        if entry.get("status") == "reconstructed":
+            reconstructed.add(file)
         libraries |= dict.fromkeys([entry["namespace"], *entry.get("urls", [])], file)
     for entry in table.get("file", []):
         _only(_FILE_KEYS, entry, path, str(entry.get("file", "?")))
     every = [entry for kind in ("form", "library", "file") for entry in table.get(kind, [])]
     digests = {_existing(folder, entry, path): entry["sha256"] for entry in every if {"file", "sha256"} <= set(entry)}
-    return _Found({form.namespace: form for form in forms}, libraries, digests)
+    return _Found({form.namespace: form for form in forms}, libraries, digests, frozenset(reconstructed))
 
 
 def _form(entry: dict[str, Any], folder: Path, path: Path) -> Form:

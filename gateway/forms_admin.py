@@ -133,7 +133,13 @@ def add(
     allowed = (entry.parent.resolve(), *forms.folders)
     try:
         bounded.call(
-            adding.try_to_compile, entry, forms.libraries, allowed, timeout_s=compile_s, file_bytes=SCHEMA_BYTES
+            adding.try_to_compile,
+            entry,
+            forms.libraries,
+            allowed,
+            forms.reconstructed,
+            timeout_s=compile_s,
+            file_bytes=SCHEMA_BYTES,
         )
     except bounded.OutOfBounds as error:
         raise FormError("form.schema_limit", file=entry.name, limit=error.limit) from error

@@ -41,6 +41,11 @@ class Libraries(Protocol):
         """Folders that relative locations may point into."""
         ...
 
+    @property
+    def reconstructed(self) -> frozenset[Path]:
+        """Library schemas that are not official."""
+        ...
+
     def lookup(self, name: str) -> Path | None:
         """A library schema by namespace or URL."""
         ...
@@ -61,11 +66,11 @@ def add(source: Path, folder: Path, details: Details, forms: Libraries, *, today
 
     Args:    forms: the gateway's Forms, whose libraries answer imports.
     Raises:  FormError: `form.schema_unreadable`, `form.import_missing` with everything missing, `form.schema_invalid`,
-             `form.exists`. Nothing is written then.
+             `form.component_missing`, `form.exists`. Nothing is written then.
     """
     entry = source / ENTRY if source.is_dir() else source
     namespace = namespace_of(entry)
-    closure = gather(entry, forms.lookup, (entry.parent.resolve(), *forms.folders))
+    closure = gather(entry, forms.lookup, (entry.parent.resolve(), *forms.folders), forms.reconstructed)
     compiled(closure)
     target = folder / slug(namespace)
     if target.exists():
@@ -80,10 +85,12 @@ def add(source: Path, folder: Path, details: Details, forms: Libraries, *, today
     return Added(namespace, target / entry.name, digest, tuple(written))
 
 
-def try_to_compile(entry: Path, libraries: Mapping[str, Path], allowed: tuple[Path, ...]) -> None:
+def try_to_compile(
+    entry: Path, libraries: Mapping[str, Path], allowed: tuple[Path, ...], reconstructed: frozenset[Path]
+) -> None:
     """The steps that may take for ever, for a process of its own. Raises FormError as `add` does, MemoryError."""
     try:
-        compiled(gather(entry, libraries.get, allowed))
+        compiled(gather(entry, libraries.get, allowed, reconstructed))
     except FormError as error:
         if error.facts.get("reason") == _SILENT:
             raise MemoryError from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from schemas.xmldoc import parse
 
 XS = "http://www.w3.org/2001/XMLSchema"
 MAX_FILES = 200
+_UNRESOLVED = re.compile(r"'\{([^}]*)\}[^']*' does not resolve to a\(n\)")  # libxml2's words
 _REFERENCES = tuple(f"{{{XS}}}{name}" for name in ("import", "include", "redefine", "override"))
 
 Lookup = Callable[[str], Path | None]
@@ -34,10 +36,13 @@ class Closure:
         return tuple(Path(key.removeprefix("xsd:")) for key in self.documents)
 
 
-def gather(entry: Path, lookup: Lookup, allowed: tuple[Path, ...]) -> Closure:
+def gather(
+    entry: Path, lookup: Lookup, allowed: tuple[Path, ...], reconstructed: frozenset[Path] = frozenset()
+) -> Closure:
     """Read `entry` and follow its imports and includes.
 
-    Args:    lookup: namespace or URL → file, from the catalogue; allowed: folders that locations may point into.
+    Args:    lookup: namespace or URL → file, from the catalogue; allowed: folders that locations may point into;
+             reconstructed: files of the catalogue that give way to an official one beside `entry`.
     Returns: a Closure whose references are rewritten to its own keys.
     Raises:  FormError: `form.import_missing` with every missing reference, `form.schema_unreadable`,
              `form.import_recursive`, `form.import_limit`.
@@ -56,6 +61,8 @@ def gather(entry: Path, lookup: Lookup, allowed: tuple[Path, ...]) -> Closure:
         for reference in tree.getroot().iterchildren(*_REFERENCES):
             imported = reference.tag == _REFERENCES[0]
             target = _target(reference, path, lookup, allowed)
+            if imported and (target is None or target in reconstructed):
+                target = _official(reference, entry, allowed) or target
             if target is None:
                 missing.append(_wanted(reference))
                 continue
@@ -69,7 +76,8 @@ def gather(entry: Path, lookup: Lookup, allowed: tuple[Path, ...]) -> Closure:
 
 
 def compiled(closure: Closure) -> etree.XMLSchema:
-    """libxml2's compiled schema. Raises FormError `form.schema_invalid` with line and libxml2's reason.
+    """libxml2's compiled schema. Raises FormError `form.schema_invalid` with line and libxml2's reason, or
+    `form.component_missing` where it uses what a library does not define.
 
     libxml2 loads imports through a function that is a global of the process, and any parse in another thread exchanges
     it for a moment: a resolver of ours would be passed over once in a while. So the closure is written, with its
@@ -82,8 +90,16 @@ def compiled(closure: Closure) -> etree.XMLSchema:
         try:
             return etree.XMLSchema(file=str(Path(folder) / names[closure.entry]))
         except etree.XMLSchemaParseError as error:
-            name = PurePosixPath(closure.entry).name
-            raise FormError("form.schema_invalid", file=name, reason=str(error)[:500]) from error
+            name, reason = PurePosixPath(closure.entry).name, str(error)[:500]
+            code = "form.component_missing" if _lacks_a_library(closure, reason) else "form.schema_invalid"
+            raise FormError(code, file=name, reason=reason) from error
+
+
+def _lacks_a_library(closure: Closure, reason: str) -> bool:
+    """Is what libxml2 could not find another namespace's than the form's own and the schema language's?"""
+    unresolved = _UNRESOLVED.search(reason)
+    own = closure.documents[closure.entry].getroot().get("targetNamespace")
+    return unresolved is not None and unresolved[1] not in (own, XS)
 
 
 def _localised(closure: Closure, key: str, names: Mapping[str, str]) -> bytes:
@@ -119,6 +135,22 @@ def _target(reference: etree._Element, base: Path, lookup: Lookup, allowed: tupl
     if reference.tag != _REFERENCES[0]:
         return beside or _known(lookup, location)
     return _known(lookup, reference.get("namespace") or "") or _known(lookup, location) or beside
+
+
+def _official(reference: etree._Element, entry: Path, allowed: tuple[Path, ...]) -> Path | None:
+    """The imported library beside the form's own schema, as published with it; by name, and of the right namespace.
+
+    Asked for every import of a closure, also of libraries, so that all of it means the same file. One that we do not
+    read (the schema of signatures carries a DOCTYPE) is none.
+    """
+    file = _beside(entry, reference.get("schemaLocation") or "", allowed)
+    if file is None:
+        return None
+    try:
+        namespace = _read(file).getroot().get("targetNamespace")
+    except FormError:
+        return None
+    return file if namespace == reference.get("namespace") else None
 
 
 def _known(lookup: Lookup, name: str) -> Path | None:

@@ -131,6 +131,39 @@ def test_a_redefined_type_is_known_with_what_was_added_to_it(official, tmp_path)
     assert validate.check(forms_admin.sample(forms, MAPPINGS, NEW), forms).findings == ()
 
 
+def test_an_official_library_beside_the_schema_goes_before_a_reconstructed_one(official, tmp_path):
+    adr = "http://crd.gov.pl/xml/schematy/adres/2009/11/09/"
+    (official / "adres.xsd").write_text(
+        f'<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="{adr}">'
+        '<xs:element name="Adres" type="xs:string"/></xs:schema>',
+        "utf-8",
+    )
+    forms_admin.add(FORMS, official, tmp_path / "own", DETAILS, today=date(2026, 2, 1))
+    forms = Forms.load([tmp_path / "own"])
+
+    assert [path.name for path in forms.closure(NEW).files] == ["schemat.xsd", "adres.xsd"]
+    assert forms.closure(NEW).files[1].is_relative_to(tmp_path / "own")
+    assert forms.changed(NEW) == ()
+    paths = {leaf["path"] for leaf in forms_admin.show(forms, MAPPINGS, NEW)["leaves"]}
+    assert "/Dokument/TrescDokumentu/Pies/Adres" in paths
+
+
+@pytest.mark.parametrize("content", ["<!DOCTYPE a><a/>", "<a/>", '<s:schema xmlns:s="x" targetNamespace="urn:a"/>'])
+def test_a_file_beside_the_schema_that_is_not_the_library_is_left_alone(official, tmp_path, content):
+    (official / "adres.xsd").write_text(content, "utf-8")
+    forms_admin.add(FORMS, official, tmp_path / "own", DETAILS, today=date(2026, 2, 1))
+    assert not (Forms.load([tmp_path / "own"]).closure(NEW).files[1]).is_relative_to(tmp_path / "own")
+
+
+def test_what_a_reconstructed_library_lacks_is_told_with_the_way_out(official, tmp_path):
+    text = OFFICIAL.replace('<xs:element ref="adr:Adres" minOccurs="0"/>', '<xs:element ref="adr:Nic"/>')
+    (official / "schemat.xsd").write_text(text, "utf-8")
+    with pytest.raises(FormError) as caught:
+        forms_admin.add(FORMS, official, tmp_path / "own", DETAILS, today=date(2026, 2, 1))
+    assert caught.value.code == "form.component_missing"
+    assert "Nic" in str(caught.value)
+
+
 def test_a_schema_that_compiles_for_ever_is_refused_in_time(official, tmp_path):
     many = "".join(f'<xs:element name="E{n}" type="xs:string" minOccurs="0"/>' for n in range(4000))
     (official / "schemat.xsd").write_text(OFFICIAL.replace('<xs:element name="Rok"', f'{many}<xs:element name="Rok"'))
