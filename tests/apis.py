@@ -13,7 +13,7 @@ from gateway.api_settings import ApiConfig
 from gateway.app import web
 from gateway.operations import api_keys
 from schemas.api import Scope
-from tests.builders import TERYT
+from tests.builders import TERYT, a_signed_document
 from tests.gateways import Gateway
 from tests.running import running
 from tests.waiting import PATIENCE_S
@@ -97,3 +97,21 @@ def a_client(gateway: Gateway, tenant: str = TERYT, **api: Any) -> Iterator[Clie
     """A client of one tenant with every scope."""
     with serving(gateway, **api) as base, requests.Session() as session:
         yield Client(base, a_key(gateway, tenant), session)
+
+
+def code(answer: requests.Response) -> tuple[int, str]:
+    """Status and code of a problem, which must look like one."""
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    said = answer.json()
+    assert said["status"] == answer.status_code
+    assert said["message_pl"]
+    assert said["message_en"]
+    return answer.status_code, said["code"]
+
+
+def a_processed(gateway: Gateway, **letter: object) -> tuple[bytes, str]:
+    """A letter that became a case: its bytes and id."""
+    document = a_signed_document("letter", **letter)  # type: ignore[arg-type]
+    submission = gateway.receive(document)
+    gateway.work_until_quiet()
+    return document, str(submission.id)

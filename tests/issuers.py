@@ -22,6 +22,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from gateway.oauth.issuer import IssuerKeys
+from schemas.errors import ApiRefused
 from tests.builders import TERYT
 from tests.running import running
 
@@ -144,3 +146,16 @@ def _number(value: int, length: int | None = None) -> str:
 
 def _text(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def code_of(keys: IssuerKeys, kid: str) -> str | None:
+    """How a look-up of this key ends; None: it is there."""
+    try:
+        keys.find(kid)
+    except ApiRefused as error:
+        return error.code
+    return None
+
+
+PUBLIC = a_key_named("k1")
+EC_KEY = an_ec_key("e1")

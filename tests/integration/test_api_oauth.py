@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +17,17 @@ from connectors.oauth import ClientCredentials
 from connectors.oauth import Tokens as Credentials
 from gateway import checkup
 from gateway.api_settings import OAuthConfig
-from gateway.oauth.issuer import IssuerKeys, issuer_keys, keys_of
-from gateway.oauth.rights import client_of, values_of
+from gateway.oauth.issuer import issuer_keys
 from schemas.api import Scope
-from schemas.errors import ApiRefused
-from tests.apis import Client, a_key, serving
+from tests.apis import Client, a_key, code, serving
 from tests.builders import OTHER_MAILBOX, OTHER_TERYT, TERYT, a_signed_document
 from tests.gateways import GATEWAY_TOML, Gateway, write_config
-from tests.issuers import AUDIENCE, Issuer, SigningKey, a_key_named, an_ec_key, an_issuer
+from tests.issuers import AUDIENCE, EC_KEY, PUBLIC, Issuer, a_key_named, an_issuer, code_of
 from tests.waiting import PATIENCE_S
 
 STRANGER = a_key_named("k1")  # another key under the name of the issuer's
-EC_KEY = an_ec_key("e1")
-PUBLIC = a_key_named("k1")
+
+
 DEEP = base64.urlsafe_b64encode(b'{"alg":' + b"[" * 9000).decode() + ".b.c"
 
 
@@ -53,15 +49,9 @@ def client(gateway: Gateway, issuer: Issuer) -> Iterator[Client]:
         yield Client(base, issuer.token(), session)
 
 
-def refused(answer: requests.Response) -> tuple[int, str]:
-    """Status and code of a problem."""
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    return answer.status_code, answer.json()["code"]
-
-
 def shown(client: Client, token: str) -> tuple[int, str]:
     answer = Client(client.base, token, client.session).get("/cases")
-    return (200, "") if answer.status_code == 200 else refused(answer)
+    return (200, "") if answer.status_code == 200 else code(answer)
 
 
 # ---- what opens ----
@@ -160,7 +150,7 @@ def test_refusals_carry_the_challenge_of_rfc_6750(client: Client, issuer: Issuer
     wrong = Client(client.base, issuer.token(exp=1)).get("/cases")
     assert 'error="invalid_token"' in wrong.headers["WWW-Authenticate"]
     little = Client(client.base, issuer.token(scope="brama:submit")).get("/cases")
-    assert refused(little) == (403, "api.scope_missing")
+    assert code(little) == (403, "api.scope_missing")
     assert little.headers["WWW-Authenticate"].endswith('error_description="The key or token has not the scope '
                                                        'brama:read.", scope="brama:read"')  # fmt: skip
     assert 'error="insufficient_scope"' in little.headers["WWW-Authenticate"]
@@ -174,7 +164,7 @@ def test_guessing_is_slowed_down_even_for_right_tokens(client: Client, issuer: I
 
 def test_without_an_issuer_no_token_opens_anything(gateway: Gateway, issuer: Issuer):
     with serving(gateway) as base:
-        assert refused(Client(base, issuer.token()).get("/cases")) == (401, "api.key_invalid")
+        assert code(Client(base, issuer.token()).get("/cases")) == (401, "api.key_invalid")
 
 
 # ---- gminas ----
@@ -185,15 +175,15 @@ def test_what_is_another_gminas_looks_like_what_never_was(gateway: Gateway, clie
     gateway.work_until_quiet()
     owner = Client(client.base, issuer.token(brama_tenants=[OTHER_TERYT]), client.session)
     assert owner.get(f"/cases/{theirs.id}").status_code == 200
-    assert refused(client.get(f"/cases/{theirs.id}")) == (404, "api.not_found")
-    assert refused(client.get("/cases", params={"tenant": OTHER_TERYT})) == (404, "api.not_found")
-    assert refused(client.get("/cases", headers={"Brama-Tenant": OTHER_TERYT})) == (404, "api.not_found")
+    assert code(client.get(f"/cases/{theirs.id}")) == (404, "api.not_found")
+    assert code(client.get("/cases", params={"tenant": OTHER_TERYT})) == (404, "api.not_found")
+    assert code(client.get("/cases", headers={"Brama-Tenant": OTHER_TERYT})) == (404, "api.not_found")
 
 
 def test_a_key_does_not_open_another_gmina_by_naming_it(gateway: Gateway, client: Client):
     client.key = a_key(gateway)
     assert client.get("/cases", headers={"Brama-Tenant": TERYT}).status_code == 200
-    assert refused(client.get("/cases", headers={"Brama-Tenant": OTHER_TERYT})) == (404, "api.not_found")
+    assert code(client.get("/cases", headers={"Brama-Tenant": OTHER_TERYT})) == (404, "api.not_found")
 
 
 def test_a_token_for_several_gminas_names_one_with_each_request(gateway: Gateway, client: Client, issuer: Issuer):
@@ -207,8 +197,8 @@ def test_a_token_for_several_gminas_names_one_with_each_request(gateway: Gateway
 
     assert listed(headers={"Brama-Tenant": OTHER_TERYT}) == [str(theirs.id)]
     assert listed(params={"tenant": TERYT}) == [str(mine.id)]
-    assert refused(client.get("/cases")) == (400, "api.tenant_needed")
-    assert refused(client.get(f"/cases/{mine.id}", headers={"Brama-Tenant": OTHER_TERYT})) == (404, "api.not_found")
+    assert code(client.get("/cases")) == (400, "api.tenant_needed")
+    assert code(client.get(f"/cases/{mine.id}", headers={"Brama-Tenant": OTHER_TERYT})) == (404, "api.not_found")
 
 
 @pytest.mark.parametrize("tenants", [None, [], ["9999999"], [7], {"a": 1}])
@@ -229,87 +219,8 @@ def test_roles_of_the_issuer_are_mapped_to_gminas_and_rights(gateway: Gateway, i
         token = issuer.token(realm_access={"roles": ["sprawy-odczyt", "urzad-krasnopol", TERYT]})
         client = Client(base, token)
         assert client.get("/cases").status_code == 200
-        assert refused(client.submit(b"<a/>")) == (403, "api.scope_missing")  # a right without a name cannot be had
-        assert refused(client.get("/cases", headers={"Brama-Tenant": OTHER_TERYT})) == (404, "api.not_found")
-
-
-def test_claims_are_read_by_their_whole_name_first():
-    claims = {"https://x.pl/gminy": ["1"], "a": {"b": "2 3"}, "a.b": "4"}
-    assert values_of(claims, "https://x.pl/gminy") == {"1"}
-    assert values_of(claims, "a.b") == {"4"}
-    assert values_of({"a": {"b": "2 3"}}, "a.b") == {"2", "3"}
-    assert values_of({"a": 5}, "a.b") == frozenset()
-
-
-def test_a_person_behind_a_token_is_not_named():
-    assert client_of({"azp": "portal\n", "sub": "jan"}) == "portal?"
-    assert "jan" not in client_of({"sub": "jan"})
-
-
-# ---- the issuer's keys ----
-
-
-@dataclass
-class Hands:
-    """A clock and a set of keys to be turned by hand."""
-
-    keys: list[SigningKey] = field(default_factory=lambda: [PUBLIC])
-    now: float = 0.0
-    fetches: int = 0
-    down: bool = False
-
-    def read(self) -> bytes:
-        self.fetches += 1
-        if self.down:
-            raise ConnectionError
-        return json.dumps({"keys": [key.jwk for key in self.keys]}).encode()
-
-    def issuer(self) -> IssuerKeys:
-        settings = OAuthConfig(issuer="i", audience="a", jwks="file", refresh_s=3600, refetch_s=30, stale_s=7200)
-        return IssuerKeys(settings, self.read, lambda: self.now)
-
-
-def code_of(keys: IssuerKeys, kid: str) -> str | None:
-    try:
-        keys.find(kid)
-    except ApiRefused as error:
-        return error.code
-    return None
-
-
-def test_a_new_key_is_fetched_when_first_named_but_no_sooner_than_allowed():
-    hands = Hands()
-    keys = hands.issuer()
-    assert code_of(keys, "k1") is None
-    hands.keys.append(EC_KEY)
-    assert code_of(keys, "e1") == "api.token_key_unknown"  # fetched a moment ago
-    hands.now = 31
-    assert code_of(keys, "e1") is None
-    for guess in range(1000):  # a storm of made-up names costs the issuer nothing
-        assert code_of(keys, f"zmyślony-{guess}") == "api.token_key_unknown"
-    assert hands.fetches == 2
-
-
-def test_a_key_that_the_issuer_took_back_stops_opening_with_the_next_refresh():
-    hands = Hands([PUBLIC, EC_KEY])
-    keys = hands.issuer()
-    assert code_of(keys, "e1") is None
-    hands.keys.remove(EC_KEY)
-    hands.now = 3601
-    assert code_of(keys, "e1") == "api.token_key_unknown"
-
-
-def test_while_the_issuer_is_away_known_keys_hold_for_a_while_and_unknown_ones_cannot_be_told():
-    hands = Hands()
-    keys = hands.issuer()
-    assert code_of(keys, "k1") is None
-    hands.down, hands.now = True, 3601
-    assert code_of(keys, "k1") is None
-    assert code_of(keys, "e1") == "api.issuer_unavailable"
-    hands.now = 3600 + 7200 + 1
-    assert code_of(keys, "k1") == "api.issuer_unavailable"
-    hands.down, hands.now = False, hands.now + 31
-    assert code_of(keys, "k1") is None
+        assert code(client.submit(b"<a/>")) == (403, "api.scope_missing")  # a right without a name cannot be had
+        assert code(client.get("/cases", headers={"Brama-Tenant": OTHER_TERYT})) == (404, "api.not_found")
 
 
 def test_an_issuer_that_is_down_from_the_start_is_503_and_heals(gateway: Gateway, issuer: Issuer):
@@ -317,81 +228,18 @@ def test_an_issuer_that_is_down_from_the_start_is_503_and_heals(gateway: Gateway
     with serving(gateway, oauth=settings_of(issuer, refetch_s=1)) as base:
         client = Client(base, issuer.token())
         answer = client.get("/cases")
-        assert refused(answer) == (503, "api.issuer_unavailable")
+        assert code(answer) == (503, "api.issuer_unavailable")
         assert int(answer.headers["Retry-After"]) > 0
         issuer.down = False
         time.sleep(1.05)
         assert client.get("/cases").status_code == 200
 
 
-def test_whoever_shows_a_known_key_does_not_wait_for_a_slow_fetch():
-    hands = Hands()
-    held, going = threading.Event(), threading.Event()
-
-    def read() -> bytes:
-        if hands.fetches:
-            going.set()
-            held.wait(PATIENCE_S)
-        return hands.read()
-
-    keys = IssuerKeys(OAuthConfig(issuer="i", audience="a", jwks="file"), read, lambda: hands.now)
-    keys.find("k1")
-    hands.now = 4000
-    slow = threading.Thread(target=keys.find, args=("k1",))
-    slow.start()
-    assert going.wait(PATIENCE_S)
-    assert keys.find("k1").kid == "k1"
-    held.set()
-    slow.join(PATIENCE_S)
-    assert hands.fetches == 2
-
-
-@pytest.mark.parametrize(
-    "change",
-    [{"use": "enc"}, {"key_ops": ["encrypt"]}, {"kty": "oct", "k": "c2VrcmV0"}, {"d": "AQAB"}, {"n": "!"}, {"kty": 5}],
-    ids=str,
-)
-def test_keys_that_must_not_verify_are_passed_over(change: dict[str, Any]):
-    raw = json.dumps({"keys": [PUBLIC.jwk | change, EC_KEY.jwk]}).encode()
-    assert [key.kid for key in keys_of(raw)] == ["e1"]
-
-
-@pytest.mark.parametrize("raw", [b"", b"[]", b"{}", b'{"keys": []}', b'{"keys": 5}', b'{"keys": [5]}', b"<html/>"])
-def test_what_is_no_key_set_is_not_taken(raw: bytes):
-    with pytest.raises(ValueError, match=r"key|Expecting"):
-        keys_of(raw)
-
-
 def test_an_issuer_that_answers_with_rubbish_is_unavailable(gateway: Gateway, issuer: Issuer):
     for rubbish in (b"<html/>", b'{"keys": 5}', b'{"keys": []}', b'{"keys":' + b"[" * 100_000, b" " * 300_000):
         issuer.published = rubbish
         with serving(gateway, oauth=settings_of(issuer)) as base:
-            assert refused(Client(base, issuer.token()).get("/cases")) == (503, "api.issuer_unavailable")
-
-
-# ---- settings, check, description ----
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"audience": ""},
-        {"jwks": ""},
-        {"jwks": "http://idp.example.pl/certs"},
-        {"algorithms": ["HS256"]},
-        {"algorithms": ["none"]},
-        {"algorithms": []},
-        {"leeway_s": 86400},
-        {"scopes": {"read": 'a "b"'}},
-        {"tenants": {"a": ["12"]}},
-    ],
-    ids=str,
-)
-def test_settings_that_would_open_too_much_are_not_taken(wrong: dict[str, Any]):
-    whole = {"issuer": "https://idp.example.pl", "audience": "brama", "jwks": "https://idp.example.pl/certs"}
-    assert OAuthConfig.model_validate(whole).enabled
-    with pytest.raises(ValueError, match="validation error"):
-        OAuthConfig.model_validate(whole | wrong)
+            assert code(Client(base, issuer.token()).get("/cases")) == (503, "api.issuer_unavailable")
 
 
 def found(folder: Path, oauth: str, *, live: bool = False) -> list[tuple[str, str]]:

@@ -9,10 +9,9 @@ import pytest
 
 from gateway.receipts.read import read_receipt
 from gateway.store.database import Store
-from tests.apis import Client, a_client, a_key, serving
+from tests.apis import Client, a_client, a_key, code, serving
 from tests.builders import MAILBOX, OTHER_MAILBOX, SECOND_MAILBOX, a_signed_document, an_envelope
 from tests.gateways import GATEWAY_TOML, Gateway, a_gateway
-from tests.integration.test_api import code
 
 
 @pytest.fixture
