@@ -136,3 +136,16 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("BRAMA_TESTS_REQUIRE") == "all":
         report.outcome = "failed"
     return report
+
+
+@pytest.fixture(scope="session")
+def running_ezd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    with Office("ezd", tmp_path_factory.mktemp("ezd"), "--user", "brama", "--password", "zażółć") as office:
+        yield office
+
+
+@pytest.fixture
+def ezd(running_ezd: Office) -> Office:
+    """An EZD-like office in a process of its own, empty and well-behaved."""
+    running_ezd.reset()
+    return running_ezd

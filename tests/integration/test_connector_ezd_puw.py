@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,16 +22,9 @@ from schemas.errors import ConnectorError
 EFFECTS = ["RejestrujWplyw", "DodajZalacznik", "RejestrujDokument", "RejestrujSprawe"]
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    with Office("ezd", tmp_path_factory.mktemp("ezd"), "--user", "brama", "--password", "zażółć") as office:
-        yield office
-
-
 @pytest.fixture
-def office(running: Office) -> Office:
-    running.reset()
-    return running
+def office(ezd: Office) -> Office:
+    return ezd
 
 
 def connector_for(office: Office, **changes: Any) -> EzdPuwConnector:
