@@ -127,6 +127,8 @@ def run_safely(app: typer.Typer, arguments: list[str] | None = None) -> int:
         left: Any = (polish.teach(command) if language() == "pl" else command).main(arguments, standalone_mode=False)
         return left if isinstance(left, int) else int(Exit.FINE)
     except SystemExit as leaving:
+        if isinstance(leaving.__context__, BrokenPipeError):  # the reader had enough: typer and rich end with 1 then
+            return int(Exit.FINE)
         return leaving.code if isinstance(leaving.code, int) else int(Exit.FINE)
     except typer.TyperException as error:
         return int(misused(error, as_json="--json" in arguments))
@@ -135,6 +137,3 @@ def run_safely(app: typer.Typer, arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         err.print(say("Przerwano.", "Interrupted."))
         return int(Exit.NO)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: nothing more can be said
-        return int(Exit.FINE)

@@ -65,7 +65,6 @@ def test_an_integrator_adds_a_form_drafts_its_mapping_and_compares_versions(bram
     assert draft["form"] == "urn:test:wniosek"
     assert tomllib.loads((tmp_path / "draft.toml").read_text("utf-8")) == draft
     assert "draft.toml" in kept
-    assert brama.json("forms", "diff", "PISMO-OGOLNE:1410", "PISMO-OGOLNE:4566") is not None
     missing = SCHEMA.format(more='<xs:element xmlns:x="urn:brak" ref="x:A"/>').replace(
         "<xs:element name=\"Dokument\"", '<xs:import namespace="urn:brak" schemaLocation="http://example.invalid/a.xsd"/>'
         '<xs:element name="Dokument"',
