@@ -15,7 +15,7 @@ from gateway import poll
 from gateway.simulate.offices.client import Office
 from schemas.errors import ServiceUnsettled
 from tests.builders import a_signed_document
-from tests.integration.test_epuap_services import Epuap, outgoing
+from tests.epuap_clients import Epuap, outgoing
 from tests.servers.dropping import Dropping, dropping
 from tests.waiting import wait_until
 

@@ -1,23 +1,14 @@
-"""Our clients against the simulated ePUAP: Pull, Skrytka, Doręczyciel, FileRepo, stores; signed both ways."""
+"""Our clients against the simulated ePUAP: Pull, Skrytka, Doręczyciel, stores; signed both ways, and how calls fail."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
-import requests
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
 from lxml import etree
 
-from connectors import mtom
-from connectors.http import Http, HttpOptions
 from gateway.signatures import TrustPolicy, verify
 from gateway.signatures.messages import MessageTrust
 from gateway.simulate import epuap_markup as markup
@@ -26,90 +17,18 @@ from gateway.simulate.documents import general_letter
 from gateway.simulate.offices.client import Office
 from gateway.simulate.pki import shared
 from gateway.simulate.soap_messages import envelope, signed_envelope
-from gateway.transport.client import Endpoint
-from gateway.transport.filerepo import FileRepository
-from gateway.transport.pull import PullBox
-from gateway.transport.send import Outgoing, Portal, ReceiptService, Sender
-from gateway.transport.wsse import MessageKey, MessageSigner
-from schemas.errors import EnvelopeUnreadable, MessageUntrusted, ServiceRefused, ServiceUnreachable, ServiceUnsettled
-from schemas.files import RepositoryFile
-from schemas.ids import Mailbox
-from schemas.octets import Octets
+from gateway.transport.send import ReceiptService
+from schemas.errors import MessageUntrusted, ServiceRefused, ServiceUnreachable, ServiceUnsettled
 from schemas.receipt import ReceiptParty
 from schemas.submission import Channel
 from schemas.verification import Crypto
 from schemas.xmldoc import UPO
-
-BOX = Mailbox("/gmkrasnopol/SkrytkaESP")
-CITIZEN = Mailbox("/testowykonto/domyslna")
-SUBJECT = "gmkrasnopol"
-LETTER = sign_trusted_profile(general_letter(), person(7), shared())
-
-
-def signer(lifetime: timedelta | None = None) -> MessageSigner:
-    seal = shared().upo_seal
-    assert isinstance(seal.key, rsa.RSAPrivateKey)
-    return MessageSigner(MessageKey(seal.key, seal.certificate), lifetime=lifetime)
-
-
-class Epuap:
-    """The simulated ePUAP, and our clients of it."""
-
-    def __init__(self, office: Office, **endpoint: Any) -> None:
-        self.office = office
-        certificate = x509.load_pem_x509_certificate((office.state / "ws-sign.pem").read_bytes())
-        self._given = {
-            "http": Http(HttpOptions(timeout_s=endpoint.pop("timeout_s", 10.0))),
-            "signer": signer(),
-            "check": MessageTrust((certificate,)).check,
-            **endpoint,
-        }
-
-    def endpoint(self, path: str) -> Endpoint:
-        return Endpoint(address=f"{self.office.url}{path}", **self._given)
-
-    @property
-    def pull(self) -> PullBox:
-        return self.box(BOX)
-
-    def box(self, mailbox: str) -> PullBox:
-        return PullBox(self.endpoint("/pk_external_ws/services/pull"), SUBJECT, Mailbox(mailbox))
-
-    @property
-    def sender(self) -> Sender:
-        services = "/pk_external_ws/services/"
-        return Sender(self.endpoint(services + "skrytka"), self.endpoint(services + "doreczyciel"), SUBJECT)
-
-    @property
-    def files(self) -> FileRepository:
-        return self.repository()
-
-    def repository(self, **more: Any) -> FileRepository:
-        endpoint = self.endpoint("/repo-ws-ext/FileRepoService")
-        return FileRepository(endpoint, SUBJECT, endpoint.check, **more)
-
-    @property
-    def portal(self) -> Portal:
-        return Portal(self.endpoint("/fe_external_ws/services/ZarzadzanieDokumentami"), SUBJECT)
-
-    def citizen_sends(self, document: bytes = LETTER, **more: Any) -> None:
-        order = {"mailbox": str(BOX), "document": base64.b64encode(document).decode(), "file_name": "pismo.xml", **more}
-        requests.post(self.office.url + "/simulated/box", json=order, timeout=5).raise_for_status()
-
-
-@contextmanager
-def epuap(state: Path, *arguments: str, **endpoint: Any) -> Iterator[Epuap]:
-    with Office("epuap", state, *arguments) as office:
-        yield Epuap(office, **endpoint)
+from tests.epuap_clients import BOX, CITIZEN, LETTER, SUBJECT, Epuap, epuap, outgoing, signer
 
 
 @pytest.fixture
 def service(office: Office) -> Epuap:
     return Epuap(office)
-
-
-def outgoing(document: bytes = LETTER, **more: Any) -> Outgoing:
-    return Outgoing(CITIZEN, BOX, document, "odpowiedź.xml", **more)
 
 
 # --- Pull -------------------------------------------------------------------------------------------------------------
@@ -350,64 +269,3 @@ def test_after_a_lost_answer_the_sent_store_tells_whether_it_went_out(service):
     assert all(
         item.sent_at is not None and abs(item.sent_at - datetime.now(UTC)) < timedelta(hours=1) for item in stored
     )
-
-
-# --- big files --------------------------------------------------------------------------------------------------------
-
-
-CONTENT = bytes(range(256)) * 4000 + b"\r\n--MIMEBoundar\r\n"
-
-
-@pytest.mark.parametrize("style", [(), ("--mtom",)], ids=["inline", "mtom"])
-def test_a_big_file_goes_up_and_comes_down_once(tmp_path, style):
-    with epuap(tmp_path, *style) as started:
-        file_id = started.files.upload(a_file(CONTENT))
-        answer = tmp_path / "answer"
-        kind = download(started.files, file_id, answer)
-        for _ in range(2):  # what is written down can be read as often as wanted
-            fetched = started.files.read(answer, kind)
-            assert (fetched.name, fetched.content_type, fetched.untrusted) == ("plan.pdf", "application/pdf", None)
-            assert b"".join(fetched.octets()) == CONTENT
-        kind = download(started.files, file_id, answer)
-        with pytest.raises(ServiceRefused) as caught:
-            started.files.read(answer, kind)
-        assert caught.value.facts["number"] == "-30"
-
-
-def test_a_file_whose_base64_is_longer_than_libxml2_takes_by_itself_goes_up(tmp_path):
-    content = CONTENT * 8  # 8 MB; from 10 MB of text on a parser must be told
-    with epuap(tmp_path) as started:
-        file_id = started.files.upload(a_file(content))
-        answer = tmp_path / "answer"
-        kind = download(started.files, file_id, answer)
-        assert b"".join(started.files.read(answer, kind).octets()) == content
-
-
-def a_file(content: bytes) -> RepositoryFile:
-    return RepositoryFile("plan.pdf", "application/pdf", Octets.of(content))
-
-
-def download(files: FileRepository, file_id: str, into: Path) -> str:
-    with into.open("wb") as sink:
-        return files.download(file_id, sink.write)
-
-
-@pytest.mark.parametrize("style", [(), ("--mtom",)], ids=["inline", "mtom"])
-def test_one_changed_octet_of_a_big_file_breaks_the_signature_of_its_answer(tmp_path, style):
-    with epuap(tmp_path, *style) as started:
-        file_id = started.files.upload(a_file(b"A" * 300_000))
-        answer = tmp_path / "answer"
-        kind = download(started.files, file_id, answer)
-        whole = answer.read_bytes()
-        middle = whole.index(b"QUFBQUFB" if not style else b"AAAAAAAA") + 1000
-        answer.write_bytes(whole[:middle] + b"B" + whole[middle + 1 :])
-        assert started.files.read(answer, kind).untrusted == "message.signature_broken"
-
-
-def test_a_part_that_is_referred_to_but_missing_is_an_unreadable_answer():
-    root = b'<a xmlns:x="u"><x:Include href="cid:weg"/></a>'
-    content = b"--b\r\nContent-ID: <r>\r\n\r\n" + root + b"\r\n--b--\r\n"
-    with pytest.raises(EnvelopeUnreadable):
-        mtom.whole(content, 'multipart/related; boundary="b"; start="<r>"')
-    with pytest.raises(EnvelopeUnreadable):
-        mtom.whole(b"--b--", 'multipart/related; boundary="b"')

@@ -27,8 +27,8 @@ from schemas.errors import ConfigError, ServiceUnsettled, StoreUnavailable
 from schemas.ids import sha256
 from schemas.submission import Channel
 from tests.builders import MAILBOX, TERYT, a_signed_document, an_envelope, pki
+from tests.epuap_clients import Epuap
 from tests.gateways import GATEWAY_TOML, Gateway, write_config
-from tests.integration.test_epuap_services import Epuap
 from tests.waiting import PATIENCE_S, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -22,8 +22,8 @@ from schemas.errors import OperationRefused, ServiceRefused, ServiceUnsettled
 from schemas.submission import Decision, SubmissionState
 from schemas.xmldoc import OBI
 from tests.builders import MAILBOX, SECOND_MAILBOX, TERYT, a_signed_document
+from tests.epuap_clients import Epuap
 from tests.gateways import Gateway
-from tests.integration.test_epuap_services import Epuap
 from tests.waiting import PATIENCE_S, wait_until
 
 STATUS = "<status><kod>1</kod><komunikat>OK</komunikat></status>"

@@ -27,8 +27,8 @@ from schemas.opinion import Opinion
 from schemas.submission import Decision
 from schemas.verification import Indication
 from tests.builders import a_signed_document
+from tests.epuap_clients import signer
 from tests.gateways import GATEWAY_TOML, Gateway, write_config
-from tests.integration.test_epuap_services import signer
 
 RETURN = "<verifySignedDocumentReturn>{}</verifySignedDocumentReturn>"
 PATHS = ["/pz-services/tpSigning", "/ep-services/tpSigning5"]
