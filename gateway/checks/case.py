@@ -160,6 +160,8 @@ CHECKS: tuple[CaseCheck, ...] = (
     _no_amounts_in_statements,
     _objects_match_rows,
     taxes.rate_caps,
+    taxes.vehicle_caps,
+    taxes.conversions,
     taxes.shares,
     taxes.account,
     taxes.land_registers,

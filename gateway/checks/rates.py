@@ -55,6 +55,23 @@ def highest_rate(kind: str, row_code: str, year: int) -> Bound | None:
     return None
 
 
+@lru_cache(maxsize=1024)
+def highest_vehicle_tax(category: str, year: int) -> Bound | None:
+    """The highest yearly tax for one vehicle of a category of DT-1 (`D1` to `D15`); None where it is not known."""
+    found = _table()["vehicle"].get(str(year), {}).get(category)
+    return Bound(Decimal(found["max"]), found["how"]) if found else None
+
+
+@lru_cache(maxsize=1024)
+def conversion_factors(use: str, kind: str) -> tuple[Decimal, ...]:
+    """Conversion hectares for one hectare in tax districts I to IV, or the one number where districts do not matter.
+
+    Args: kind: soil class (IIIa), or of ponds what swims in them. Empty for what the law's table does not have.
+    """
+    found = _table()["conversion"].get(use)
+    return tuple(map(Decimal, found.get(kind, ()))) if isinstance(found, dict) else ()
+
+
 def excise_rules(year: int) -> ExciseRules | None:
     """The rules of a year, None where they are not known."""
     found = _table()["excise"].get(str(year))

@@ -12,7 +12,7 @@ from stdnum.pl import pesel
 
 from gateway.checks.deadlines import deadline, excise_windows, invoice_period
 from gateway.checks.money import GROSZ, to_grosz
-from gateway.checks.rates import excise_rules, highest_rate
+from gateway.checks.rates import conversion_factors, excise_rules, highest_rate, highest_vehicle_tax
 from gateway.checks.say import finding
 from schemas.case import Case
 from schemas.finding import Finding, Severity
@@ -30,6 +30,35 @@ def rate_caps(case: Case) -> Iterator[Finding]:
         if bound is not None and row.rate is not None and row.rate > bound.value:
             path = case.sources.get(f"declared.rows[{index}].rate")
             yield finding("check.rate_cap", bound.severity, path, row=row.code, year=case.period.year)
+
+
+def vehicle_caps(case: Case) -> Iterator[Finding]:
+    """DT-1: no box above the statutory maximum for as many vehicles as it counts."""
+    if case.kind != "vehicle_return" or case.declared is None or case.period.year is None:
+        return
+    for index, row in enumerate(case.declared.rows):
+        bound = highest_vehicle_tax(row.code, case.period.year)
+        count = sum(number for number in (row.count, row.count_co_first, row.count_co_other) if number is not None)
+        if bound is not None and row.amount is not None and count > 0 and row.amount > count * bound.value:
+            path = case.sources.get(f"declared.rows[{index}].amount")
+            yield finding("check.vehicle_cap", bound.severity, path, row=row.code, year=case.period.year)
+
+
+def conversions(case: Case) -> Iterator[Finding]:
+    """Conversion hectares follow from area, use and soil class in one of the four tax districts.
+
+    Which district a gmina is in nobody told us; a use or class that the law's table does not have is not judged.
+    """
+    for index, item in enumerate(case.objects):
+        if item.conversion_ha is None or item.area_ha is None or item.area_ha < 0 or item.use_code is None:
+            continue
+        kind = item.stocking if item.use_code == "under_ponds" else item.soil_class
+        factors = conversion_factors(item.use_code, kind or "")
+        digits = max(int(item.conversion_ha.as_tuple().exponent), -4)  # as many as were written, four at most
+        last = Decimal(1).scaleb(min(digits, 0))
+        if factors and not any(abs(item.area_ha * factor - item.conversion_ha) <= last for factor in factors):
+            path = case.sources.get(f"objects[{index}].conversion_ha")
+            yield finding("check.conversion", Severity.WARNING, path, object=index + 1)
 
 
 def shares(case: Case) -> Iterator[Finding]:

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 from lxml import etree
 
-from gateway.checks.money import row_amount, total_of
-from gateway.checks.rates import highest_rate
+from gateway.checks.money import row_amount, to_zloty, total_of
+from gateway.checks.rates import conversion_factors, highest_rate, highest_vehicle_tax
 from gateway.formdata.sample import Figures
 from schemas import fictitious
 from schemas.ids import is_land_register
@@ -115,6 +115,29 @@ def _rate_cap(figures: Figures) -> bool:
     return False
 
 
+def _vehicle_cap(figures: Figures) -> bool:
+    """The first box, its vehicle and the total far too high, so that only the law's maximum is in the way."""
+    bound = highest_vehicle_tax("D1", figures.get("period.year") or 0)
+    if figures.table.kind != "vehicle_return" or bound is None or not figures.get("objects.0.vehicle.amount"):
+        return False
+    most = bound.value * len(figures.get("objects"))
+    more = str(most + 1 - Decimal(str(figures.get("declared.rows.0.amount") or 0)))
+    total = Decimal(str(figures.get("declared.total")))
+    _plus("objects[0].vehicle.amount", more)(figures)
+    _plus("declared.rows[0].amount", more)(figures)
+    _plus("declared.instalments[0].amount", str(to_zloty(total + Decimal(more)) - to_zloty(total)))(figures)
+    return _plus("declared.total", more)(figures)
+
+
+def _conversion(figures: Figures) -> bool:
+    """Conversion hectares of land whose use and class the law's table has, one hectare too many."""
+    for index, item in figures.each("objects"):
+        kind = item.get("stocking") if item.get("use_code") == "under_ponds" else item.get("soil_class")
+        if item.get("conversion_ha") and conversion_factors(str(item.get("use_code")), str(kind)):
+            return _plus(f"objects[{index}].conversion_ha", "1")(figures)
+    return False
+
+
 def _waste(figures: Figures) -> bool:
     if not figures.get("waste.containers") and figures.get("waste.method") != "persons":
         return False  # by water or area: only the gmina's resolution says how much
@@ -161,6 +184,8 @@ _BREAKERS: dict[str, Breaker] = {
     "check.months": _set("objects[0].vehicle.months", "13"),
     "check.negative": _set("objects[0].area_ha", "-1"),
     "check.rate_cap": _rate_cap,
+    "check.vehicle_cap": _vehicle_cap,
+    "check.conversion": _conversion,
     "check.objects_sum": _objects,
     "check.vehicle_sum": _plus("objects[0].vehicle.amount", "1"),
     "check.birth_date": _birth,

@@ -12,7 +12,7 @@ from lxml import etree
 from stdnum.pl import pesel
 
 from gateway.checks.money import row_amount, to_zloty
-from gateway.checks.rates import highest_rate
+from gateway.checks.rates import conversion_factors, highest_rate
 from gateway.formdata.model import ElementModel, Particle
 from gateway.formdata.plausible import make_plausible
 from gateway.formdata.values import Values
@@ -60,7 +60,18 @@ def sample(
 
 def settle(root: etree._Element, table: Table) -> None:
     """Make the figures agree: rows with objects, amounts with rates, the total, instalments, annex counts."""
-    for step in (make_plausible, _kinds, _births, _wrapped_names, _rates, _bases, _amounts, _total, _parts):
+    for step in (
+        make_plausible,
+        _kinds,
+        _births,
+        _wrapped_names,
+        _rates,
+        _conversions,
+        _bases,
+        _amounts,
+        _total,
+        _parts,
+    ):
         step(Figures(root, table))
 
 
@@ -161,6 +172,21 @@ def _rates(figures: Figures) -> None:
         bound = highest_rate(figures.table.kind, row["code"], figures.get("period.year") or 0)
         if bound is not None and row.get("rate") and Decimal(row["rate"]) > bound.value:
             figures.write(f"declared.rows[{index}].rate", bound.value.quantize(Decimal("0.01"), ROUND_DOWN))
+
+
+def _conversions(figures: Figures) -> None:
+    """A soil class that the use of the land has, and the conversion hectares it makes in the first tax district."""
+    for index, item in figures.each("objects"):
+        use, area = str(item.get("use_code")), item.get("area_ha")
+        usual = _USUAL_CLASS.get(use)
+        if usual is not None:
+            figures.write(f"objects[{index}].soil_class", usual)
+        factors = conversion_factors(use, str(item.get("stocking")) if use == "under_ponds" else usual or "")
+        if factors and area:
+            figures.write(f"objects[{index}].conversion_ha", (Decimal(area) * factors[0]).quantize(Decimal("0.0001")))
+
+
+_USUAL_CLASS = {"arable": "IVa", "orchard": "IIIb", "meadow": "IV", "pasture": "V"}
 
 
 def _bases(figures: Figures) -> None:

@@ -237,7 +237,7 @@ def _narrowed(table: Table) -> Table:
 
 # Targets of text that checks look at (case.py, taxes.py, addressee.py); everything numeric or coded is kept anyway.
 _CHECKED = ("taxpayer.pesel", "payout_account", "purpose", "reason", "period.", "authority.name", "document.addressee")
-_CHECKED_IN = ("share", "use_code", "kw.number")
+_CHECKED_IN = ("share", "use_code", "soil_class", "kw.number")
 
 
 class _Compiler:

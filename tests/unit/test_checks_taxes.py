@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 from functools import cache
 
 import pytest
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gateway import forms_admin, mapper
 from gateway.checks import case_checks, money
 from gateway.checks.deadlines import deadline, excise_windows
-from gateway.checks.rates import excise_rules, highest_rate
+from gateway.checks.rates import excise_rules, highest_rate, highest_vehicle_tax
 from gateway.forms import Forms
 from gateway.mapper import Mappings, MessageFacts
 from schemas import fictitious
@@ -55,6 +55,7 @@ def put(path: str, value: object) -> Callable[[dict], None]:
         ("DN-1", put("declared.rows.0.rate", "99.00"), "check.rate_cap"),
         ("DR-1", put("declared.rows.0.rate", "166.06"), "check.rate_cap"),
         ("DL-1", put("declared.rows.1.rate", "30.96"), "check.rate_cap"),
+        ("DR-1", put("objects.0.conversion_ha", "0.0001"), "check.conversion"),
         ("IN-1", put("co_owners.0.share", "9/8"), "check.share_sum"),
         ("IN-1", put("co_owners.0.share", "pół"), "check.share"),
         ("IN-1", put("co_owners.0.share", "1/0"), "check.share"),
@@ -105,6 +106,50 @@ def test_years_and_rows_without_a_known_number_are_not_judged():
     assert highest_rate("forest_return", "forest", 2025) is None
     assert highest_rate("general_letter", "land_business", 2026) is None
     assert excise_rules(1999) is None
+
+
+@pytest.mark.parametrize(
+    ("category", "year", "most"),
+    [("D1", 2024, "1173.19"), ("D7", 2024, "3506.02"), ("D8", 2025, "4602.58"), ("D3", 2026, "2520.48")],
+)
+def test_a_vehicle_costs_at_most_what_the_law_allows_and_each_of_them_counts(category, year, most):
+    case = changed(case_of("DT-1"), put("period.year", year))
+    row = {"code": category, "unit": "vehicle", "count": 1, "count_co_first": 1}
+
+    def codes(amount: Decimal) -> list[str]:
+        told = changed(case, put("declared.rows", [{**row, "amount": str(amount)}]))
+        return [item.code for item in case_checks(told) if item.code == "check.vehicle_cap"]
+
+    assert codes(2 * Decimal(most)) == []
+    assert codes(2 * Decimal(most) + Decimal("0.01")) == ["check.vehicle_cap"]
+
+
+def test_the_law_indexes_the_highest_vehicle_tax_by_prices_rounded_up_to_the_grosz():
+    index = {2023: "1.118", 2024: "1.15", 2025: "1.027", 2026: "1.045"}
+    for year, factor in index.items():
+        for number in range(1, 16):
+            before, after = (highest_vehicle_tax(f"D{number}", at) for at in (year - 1, year))
+            if before is not None and after is not None:
+                assert after.value == (before.value * Decimal(factor)).quantize(money.GROSZ, ROUND_CEILING)
+
+
+@pytest.mark.parametrize(
+    ("land", "right"),
+    [
+        ({"use_code": "arable", "soil_class": "IVa", "area_ha": "0.6800", "conversion_ha": "0.7480"}, True),
+        ({"use_code": "arable", "soil_class": "IVa", "area_ha": "0.6800", "conversion_ha": "0.5440"}, True),  # IV
+        ({"use_code": "arable", "soil_class": "IVa", "area_ha": "0.6837", "conversion_ha": "0.75"}, True),  # rounded
+        ({"use_code": "arable", "soil_class": "IVa", "area_ha": "0.6800", "conversion_ha": "0.7482"}, False),
+        ({"use_code": "orchard", "soil_class": "III", "area_ha": "2", "conversion_ha": "3.30"}, True),
+        ({"use_code": "arable", "soil_class": "III", "area_ha": "2", "conversion_ha": "9"}, True),  # no such class
+        ({"use_code": "under_ponds", "stocking": "other", "area_ha": "5", "conversion_ha": "1"}, True),
+        ({"use_code": "under_ponds", "stocking": "salmonids", "area_ha": "5", "conversion_ha": "1"}, False),
+        ({"use_code": "wooded", "soil_class": "IV", "area_ha": "5", "conversion_ha": "1"}, True),  # not in the table
+    ],
+)
+def test_conversion_hectares_are_those_of_one_of_the_four_districts(land, right):
+    case = changed(case_of("DR-1"), put("objects", [{"type": "land", **land}]))
+    assert [item.code for item in case_checks(case)] == ([] if right else ["check.conversion"])
 
 
 def test_a_return_after_its_deadline_is_noted_and_a_correction_is_not():
