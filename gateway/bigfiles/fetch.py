@@ -18,6 +18,7 @@ import structlog
 from sqlalchemy import Connection, RowMapping
 
 from gateway.bigfiles import rules
+from gateway.bigfiles.presence import Presence, named
 from gateway.bigfiles.rules import Failed
 from gateway.bigfiles.spool import Answer, Spool
 from gateway.crashpoint import crashpoint
@@ -49,7 +50,7 @@ def attempt(file: UUID, tools: Tools, on_loss: OnLoss) -> None:
     if tools.files is None:
         return
     with tools.store.begin() as transaction:
-        claim = files.claim(transaction, file, worker=tools.worker, lease_s=lease_s(tools))
+        claim = files.claim(transaction, file, worker=worker(tools), lease_s=lease_s(tools))
     if claim is None:
         return
     crashpoint("before_fetch")
@@ -73,6 +74,15 @@ def finish(claim: Claim, came: Answer | Failed, tools: Tools, on_loss: OnLoss) -
 def lease_s(tools: Tools) -> float:
     """For how long a file is its worker's: the transfer, and storing what came."""
     return tools.config.gateway.files.timeout_s + _MARGIN_S
+
+
+def worker(tools: Tools) -> str:
+    """Who is at a file, for its row. A spool that cannot be written to shows itself when the transfer begins."""
+    assert tools.files is not None
+    try:
+        return named(tools.worker, Presence(tools.files.spool).sign_in())
+    except OSError:
+        return tools.worker
 
 
 def _transfer(claim: Claim, own: FileTools, tools: Tools) -> Answer | Failed:

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from gateway import flow, resources
+from gateway.bigfiles.presence import named
 from gateway.bigfiles.spool import Spool
 from gateway.operations import exchange
 from gateway.simulate.offices.client import Office
@@ -28,6 +29,7 @@ from schemas.xmldoc import parse
 from tests.bigfiles import CONTENT, a_letter, address_of, configured, content_of, fetching, linked, uploaded
 from tests.builders import MAILBOX, SECOND_MAILBOX, TERYT, a_signed_document, an_envelope
 from tests.gateways import Gateway, a_gateway
+from tests.unit.test_presence import another_process
 
 Site = Callable[..., Gateway]
 
@@ -232,7 +234,7 @@ def test_an_answer_that_cannot_be_understood_is_kept_on_disk(office, site):
     submission = gateway.receive(a_letter([address_of(file_id)]))
     gateway.work_until_quiet()
     assert states(gateway, submission) == ["lost"]
-    (left,) = gateway.tools.files.spool.iterdir()
+    (left,) = [left for left in gateway.tools.files.spool.iterdir() if left.is_file()]
     assert left.suffix == ".unread"
     assert b"Prosimy" in left.read_bytes()
 
@@ -316,7 +318,7 @@ def test_what_came_while_the_database_was_away_is_kept_when_it_is_back(office, s
         transaction.execute(text("UPDATE remote_file SET lease_until = now()"))
     gateway.work_until_quiet()
     assert (states(gateway, submission), fetched_times(office, file_id)) == (["kept"], 1)
-    assert list(gateway.tools.files.spool.iterdir()) == []
+    assert [left for left in gateway.tools.files.spool.iterdir() if left.is_file()] == []
 
 
 def test_an_answer_found_late_brings_back_a_file_that_counted_as_lost(office, site):
@@ -345,6 +347,22 @@ def test_an_answer_may_lie_on_another_machine_so_its_file_is_asked_for_again_onl
             transaction.execute(text(f"{begun} interval '{minutes}'"))
         gateway.work_until_quiet()
         assert states(gateway, submission) == [expected]
+
+
+@pytest.mark.parametrize("alive", [False, True], ids=["ended", "alive"])
+def test_a_worker_of_the_same_host_and_number_is_not_taken_for_this_one(office, site, alive):
+    """Two containers often have both in common: only whether the other one still lives counts."""
+    gateway, file_id = site(), uploaded(office)
+    submission = gateway.receive(a_letter([address_of(file_id)]))
+    with another_process(gateway.tools.files.spool) as (name, process):
+        begun = "UPDATE remote_file SET state = 'fetching', worker = :w, due_at = NULL, lease_until = now() + '1 hour'"
+        with gateway.tools.store.begin() as transaction:
+            transaction.execute(text(begun), {"w": named(gateway.tools.worker, name)})
+        if not alive:
+            process.kill()
+            process.wait()
+        gateway.work_until_quiet()
+        assert states(gateway, submission) == ["fetching" if alive else "kept"]
 
 
 def test_the_same_letter_in_two_boxes_fetches_its_file_once(office, site):
