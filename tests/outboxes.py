@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
+import threading
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +14,7 @@ from uuid import UUID, uuid4
 import requests
 from sqlalchemy import text
 
-from gateway import resources
+from gateway import channels, operations, poll, resources
 from gateway.app import make_tools
 from gateway.config import load as load_config
 from gateway.receipts.digests import canonical_sha256
@@ -194,3 +196,17 @@ def place_receipt(office: Office, number: int, kind: str) -> None:
     """ePUAP puts a receipt for what was sent into the sender's box."""
     order = {"number": number, "kind": kind}
     requests.post(f"{office.url}/simulated/receipt", json=order, timeout=5).raise_for_status()
+
+
+def polled(
+    gateway: Correspondent, office: Office, document: bytes | None = None, file_name: str = "pismo.xml", **order: Any
+) -> Submission:
+    """What a citizen sent, a letter by default: pulled and decided."""
+    octets = a_signed_document("letter") if document is None else document
+    sent = {"mailbox": MAILBOX, "document": base64.b64encode(octets).decode(), "file_name": file_name, **order}
+    requests.post(f"{office.url}/simulated/box", json=sent, timeout=5).raise_for_status()
+    (box,) = channels.pull_boxes(gateway.tools.config)
+    assert poll.drain(box, gateway.tools, threading.Event()) == 1
+    with gateway.tools.store.begin() as transaction:
+        found = transaction.execute(text("SELECT id FROM submission ORDER BY sequence DESC LIMIT 1")).scalar_one()
+    return operations.submission(gateway.tools.store, found).submission

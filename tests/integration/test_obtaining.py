@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-import requests
-from sqlalchemy import text
 
-from gateway import channels, operations, poll, sweep
+from gateway import operations, sweep
 from gateway.simulate.offices.client import Office
 from schemas.submission import Submission
-from tests.builders import MAILBOX, a_signed_document
-from tests.outboxes import Correspondent, answering, configure
+from tests.builders import a_signed_document
+from tests.outboxes import Correspondent, answering, configure, polled
 
 OBTAIN = """
 [receipt.obtain]
@@ -40,18 +35,6 @@ def town(database, office: Office, tmp_path: Path) -> Make:
         return answering(database, folder)
 
     return make
-
-
-def polled(gateway: Correspondent, office: Office, *, file_name: str = "pismo.xml", **order: Any) -> Submission:
-    """What a citizen sent, pulled and decided."""
-    document = a_signed_document("letter")
-    sent = {"mailbox": MAILBOX, "document": base64.b64encode(document).decode(), "file_name": file_name, **order}
-    requests.post(f"{office.url}/simulated/box", json=sent, timeout=5).raise_for_status()
-    (box,) = channels.pull_boxes(gateway.tools.config)
-    assert poll.drain(box, gateway.tools, threading.Event()) == 1
-    with gateway.tools.store.begin() as transaction:
-        found = transaction.execute(text("SELECT id FROM submission ORDER BY sequence DESC LIMIT 1")).scalar_one()
-    return operations.submission(gateway.tools.store, found).submission
 
 
 def ask(gateway: Correspondent) -> None:

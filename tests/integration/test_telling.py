@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import base64
 import shutil
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import requests
-from sqlalchemy import text
 
-from gateway import channels, operations, poll, resources, sweep
+from gateway import operations, resources, sweep
 from gateway.simulate.offices.client import Office
 from schemas.ids import sha256
-from schemas.submission import Submission
-from tests.builders import MAILBOX, a_signed_document
-from tests.outboxes import CITIZEN_BOX, Correspondent, answering, configure
+from tests.builders import a_signed_document
+from tests.outboxes import CITIZEN_BOX, Correspondent, answering, configure, polled
 
 ISSUE = '\n[receipt.issue]\npush = "own"\npull = "own"\nimport = "epuap"\nrest = "own"\n'
 Make = Callable[..., Correspondent]
@@ -38,16 +34,6 @@ def town(database, office: Office, tmp_path: Path) -> Make:
         return answering(database, folder)
 
     return make
-
-
-def polled(gateway: Correspondent, office: Office, document: bytes) -> Submission:
-    order = {"mailbox": MAILBOX, "document": base64.b64encode(document).decode(), "file_name": "wniosek.xml"}
-    requests.post(f"{office.url}/simulated/box", json=order, timeout=5).raise_for_status()
-    (box,) = channels.pull_boxes(gateway.tools.config)
-    assert poll.drain(box, gateway.tools, threading.Event()) == 1
-    with gateway.tools.store.begin() as transaction:
-        found = transaction.execute(text("SELECT id FROM submission ORDER BY sequence DESC LIMIT 1")).scalar_one()
-    return operations.submission(gateway.tools.store, found).submission
 
 
 def work(gateway: Correspondent) -> None:
