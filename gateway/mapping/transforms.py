@@ -21,6 +21,7 @@ _CANONICAL = re.compile(r"(?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,12})?")
 _NUMBER = re.compile(r"[+-]?\d{1,16}([.,]\d{1,12})?")
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:T.*|Z|[+-]\d\d:\d\d)?")
+_YEAR = re.compile(r"\d{4}(?!\d)")
 _YES = frozenset({"1", "true", "tak", "t", "x"})
 _NO = frozenset({"0", "false", "nie", "n", "2"})
 
@@ -94,10 +95,13 @@ def timestamp(value: str) -> str | None:
 
 def year(value: str) -> int | None:
     """A year, 1900 to 2100; a zone after it (xs:gYear) is dropped."""
-    found = integer(value.strip()[:4]) if value.strip() else None
-    if found is not None and not 1900 <= found <= 2100:
+    compact = value.strip()
+    if not compact:
+        return None
+    found = _YEAR.match(compact)
+    if not found or not 1900 <= int(found[0]) <= 2100:
         raise ValueError("year")
-    return found
+    return int(found[0])
 
 
 def flag(value: str) -> bool | None:

@@ -11,6 +11,8 @@ from gateway.receipts.digests import canonical_sha256, detached_digests
 from gateway.receipts.document import seal_document
 from gateway.simulate import upp
 from gateway.simulate.documents import general_letter
+from schemas.ids import sha256
+from schemas.xmldoc import DS, XADES
 from tests.builders import pki
 from tests.judges import jdk, xmlsec
 
@@ -45,3 +47,35 @@ def test_a_receipt_names_a_letter_by_its_canonical_digest(sealed):
     receipt = upp.upp(upp.UppData(1, 2, ("A", "a"), ("B", "b"), "pismo.xml"), sealed, pki().upo_seal)
     assert detached_digests(receipt) == {canonical_sha256(sealed)}
     assert canonical_sha256(b"%PDF") is None
+
+
+UNSIGNED = f'<x:UnsignedProperties xmlns:x="{XADES}"><x:a/></x:UnsignedProperties>'
+
+
+@pytest.mark.parametrize(
+    ("later", "signed"),
+    [
+        (f"<a>{UNSIGNED}</a>", "<a></a>"),
+        (f"<a>przed{UNSIGNED}po</a>", "<a>przedpo</a>"),
+        (f"<a><b/>przed{UNSIGNED}po<c/></a>", "<a><b></b>przedpo<c></c></a>"),
+        (f"<a>{UNSIGNED}<b/>{UNSIGNED}po</a>", "<a><b></b>po</a>"),
+        ("<a><!-- uwaga --><b  c='1'/></a>", '<a><b c="1"></b></a>'),
+    ],
+)
+def test_what_is_added_after_signing_changes_no_canonical_digest(later, signed):
+    assert canonical_sha256(later.encode()) == sha256(signed.encode())
+
+
+def test_a_document_of_unsigned_properties_alone_has_its_own_digest():
+    assert canonical_sha256(UNSIGNED.encode()) not in (None, canonical_sha256(b"<a/>"))
+
+
+def test_only_readable_digests_of_files_outside_a_receipt_count():
+    def reference(address: str, digest: str) -> str:
+        return f'<Reference URI="{address}"><DigestValue>{digest}</DigestValue></Reference>'
+
+    inner = (
+        reference("pismo.xml", "q80=") + reference("#w", "q80A") + reference("inne.xml", "q") + reference("", "AA==")
+    )
+    receipt = f'<Signature xmlns="{DS}">{inner}</Signature>'.encode()
+    assert detached_digests(receipt) == {"abcd"}
