@@ -5,12 +5,18 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy import exc
+
+from connectors import firebird
 
 
 class Meaning(StrEnum):
@@ -26,7 +32,11 @@ class Meaning(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One database. `meanings` maps the driver's own error number, or an SQLSTATE or its class (`23*`)."""
+    """One database. `meanings` maps the driver's own error number, or an SQLSTATE or its class (`23*`).
+
+    `address` may change the driver's arguments before connecting, `prepare` a connection just made, both with the
+    time-out. `abort` ends from outside what a connection waits for, where the driver has no time-out of its own.
+    """
 
     name: str
     driver: str
@@ -38,6 +48,10 @@ class Dialect:
     call: Callable[[str, list[str]], str]
     extra: str | None = None  # optional dependency of the package
     office_range: tuple[int, int] | None = None  # error numbers the office may choose itself
+    address: Callable[[sa.URL, float, dict[str, Any]], None] | None = None
+    prepare: Callable[[Any, float], None] | None = None
+    abort: Callable[[Any], None] | None = None
+    keeps_connections: bool = True  # idle ones, for the next case
 
 
 def dialect_of(backend: str) -> Dialect:
@@ -72,12 +86,22 @@ def _within(number: int, bounds: tuple[int, int]) -> bool:
     return bounds[0] <= number <= bounds[1]
 
 
+def _shut(connection: Any) -> None:
+    """psycopg waits on its socket: shut it, from another thread, and the wait is over."""
+    with suppress(OSError, exc.DBAPIError), socket.socket(fileno=os.dup(connection.fileno())) as line:
+        line.shutdown(socket.SHUT_RDWR)
+
+
 def _sqlstate(error: BaseException) -> str:
     return str(getattr(error, "sqlstate", None) or "")
 
 
 def _first(error: BaseException) -> str:
     return str(error.args[0]) if error.args else ""
+
+
+def _oracle_call_timeout(connection: Any, timeout_s: float) -> None:
+    connection.call_timeout = round(timeout_s * 1000)
 
 
 def _oracle(error: BaseException) -> str:
@@ -121,6 +145,7 @@ DIALECTS: dict[str, Dialect] = {
             "options": f"-c statement_timeout={round(timeout_s * 1000)} -c lock_timeout={round(timeout_s * 1000)}",
         },
         call=lambda name, binds: _from(name, binds),
+        abort=_shut,
     ),
     "mysql": Dialect(  # MariaDB
         name="MariaDB",
@@ -142,6 +167,8 @@ DIALECTS: dict[str, Dialect] = {
             "read_timeout": max(1, round(timeout_s)),
             "write_timeout": max(1, round(timeout_s)),
             "charset": "utf8mb4",
+            # a lenient server would cut what is too long and write `?` for what it does not have
+            "init_command": "SET SESSION sql_mode = CONCAT_WS(',', @@sql_mode, 'STRICT_ALL_TABLES')",
         },
         call=lambda name, binds: f"CALL {name}({', '.join(binds)})",
     ),
@@ -161,6 +188,10 @@ DIALECTS: dict[str, Dialect] = {
             **_all(Meaning.INTERRUPTED, 335544336, 335544345, 335544528, 335544721, 335544726, 335544727, 335544741),
         },
         connect=lambda _: {},
+        address=firebird.address,
+        prepare=firebird.prepare,
+        abort=firebird.abort,
+        keeps_connections=False,  # an idle one would keep the office from taking its base off line
         call=lambda name, binds: _from(name, binds) if binds else f"SELECT * FROM {name}",  # noqa: S608 - no values
     ),
     "mssql": Dialect(
@@ -197,6 +228,7 @@ DIALECTS: dict[str, Dialect] = {
         },
         office_range=(20000, 20999),  # RAISE_APPLICATION_ERROR
         connect=lambda timeout_s: {"tcp_connect_timeout": timeout_s},
+        prepare=_oracle_call_timeout,
         call=lambda name, binds: f"BEGIN {name}({', '.join(binds)}); END;",
     ),
 }

@@ -41,7 +41,9 @@ class DropConnector(ABC):
     def __init__(self, options: DropOptions) -> None:
         self.drop_options = options
         waits = math.ceil(options.response_wait_s / options.timeout_s)
-        self.capabilities = replace(self.capabilities, max_calls=self.capabilities.max_calls + waits)
+        can = self.capabilities
+        held = None if can.step_calls is None else can.step_calls + waits
+        self.capabilities = replace(can, max_calls=can.max_calls + waits, step_calls=held)
 
     @abstractmethod
     def open(self) -> AbstractContextManager[drop.Place]:

@@ -64,6 +64,7 @@ class RestConnector:
             attachments=any(step.for_each for step in options.step),
             queries=frozenset(options.queries),
             max_calls=calls_of(options.step) + (1 if oauth else 0),
+            step_calls=1,
         )
 
     def check(self) -> None:

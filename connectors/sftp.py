@@ -44,7 +44,7 @@ class SftpConnector(DropConnector):
     """Write each case as one file on an SFTP server, with its documents beside it."""
 
     options_model: ClassVar[type[Options]] = SftpOptions
-    capabilities = Capabilities(repeat=Repeat.SAFE, look_up=True, attachments=True, max_calls=10)
+    capabilities = Capabilities(repeat=Repeat.SAFE, look_up=True, attachments=True, max_calls=10, step_calls=2)
     lost = "sftp.answer_lost"
     failed = "sftp.unreachable"
 

@@ -93,6 +93,7 @@ class SoapConnector:
             attachments=any(step.for_each for step in options.step),
             queries=frozenset(options.queries),
             max_calls=calls_of(options.step) + 1,  # the WSDL
+            step_calls=1,
         )
 
     def check(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, ClassVar, cast
@@ -43,7 +44,9 @@ class SqlConnector:
             attachments=options.files is not None,
             queries=frozenset(options.queries),
             charset=options.charset,
+            max_calls=_CALLS,
         )
+        self._longest_s = options.timeout_s * _CALLS
 
     def check(self) -> None:
         """Connect, and compare the staging table with the options: columns, unique key. Changes nothing."""
@@ -110,17 +113,25 @@ class SqlConnector:
     # one transaction
 
     def _write(self, key: str, scope: dict[str, Any]) -> dict[str, Any]:
+        began = time.monotonic()
         with self._connected() as connection:
             transaction = connection.begin()
             try:
                 reference = self._effect(connection, key, scope)
+                if time.monotonic() - began > self._longest_s:  # whoever sent us may hold the case no more
+                    raise stopped("sql.interrupted", "no time left to commit")
             except BaseException as error:
                 with suppress(exc.SQLAlchemyError):
                     transaction.rollback()  # when even this fails, the database rolls back by itself
                 if isinstance(error, exc.SQLAlchemyError):
                     return self._failed(error, key)
                 raise
-            self._commit(transaction)
+            try:
+                transaction.commit()
+            except exc.DBAPIError as error:
+                if error.connection_invalidated or meaning_of(self.dialect, error) is Meaning.INTERRUPTED:
+                    raise stopped("sql.commit_lost", technical(_orig(error))) from error
+                return self._failed(error, key)  # a deferred check said no
             return {"reference": reference}
 
     def _effect(self, connection: sa.Connection, key: str, scope: dict[str, Any]) -> str:
@@ -136,7 +147,11 @@ class SqlConnector:
     def _insert(self, connection: sa.Connection, key: str, scope: dict[str, Any]) -> str:
         options = self.options
         table = self._table(connection, cast("str", options.table))
-        connection.execute(table.insert(), fitted(table, self._row(scope), options.charset))
+        values = fitted(table, self._row(scope), options.charset)
+        insert = table.insert().inline().execution_options(preserve_rowcount=True)
+        written = connection.execute(insert, values)
+        if written.rowcount == 0:
+            raise stopped("sql.statement_wrong", f"table {table.name} took no row")  # a trigger or rule of its own
         if options.files:
             self._insert_files(connection, options.files, scope)
         return key
@@ -172,14 +187,6 @@ class SqlConnector:
         if str(status) not in procedure.success:
             raise stopped("sql.office_refused", said(str(_column(row, procedure.message_column) or status)))
 
-    def _commit(self, transaction: sa.Transaction) -> None:
-        try:
-            transaction.commit()
-        except exc.DBAPIError as error:
-            if not error.connection_invalidated and meaning_of(self.dialect, error) is not Meaning.INTERRUPTED:
-                raise stopped("sql.constraint", technical(_orig(error))) from error  # a deferred check said no
-            raise stopped("sql.commit_lost", technical(_orig(error))) from error
-
     def _failed(self, error: exc.SQLAlchemyError, key: str) -> dict[str, Any]:
         """After the rollback: what the error means. A key that is there already means delivered."""
         text = technical(_orig(error))
@@ -190,6 +197,8 @@ class SqlConnector:
             there = self._found(key)
             if there is not None:
                 return there
+            if self.options.key_column.lower() in str(_orig(error)).lower():
+                meaning = Meaning.INTERRUPTED  # our key, and not to be seen: another try is writing it just now
         if meaning is Meaning.STATEMENT:
             self._tables.clear()  # the table may have been changed by an update of the vendor's
         raise stopped(_CODES[meaning], text) from error
@@ -220,11 +229,42 @@ class SqlConnector:
     @contextmanager
     def _connected(self) -> Iterator[sa.Connection]:
         try:
-            connection = self._engine.connect()
+            connection = self._alive()
         except (exc.SQLAlchemyError, OSError) as error:
             raise stopped("sql.unreachable", technical(_orig(error))) from error
-        with connection:
+        with self._bounded(connection, self._longest_s), connection:
             yield connection
+
+    def _alive(self) -> sa.Connection:
+        """A fresh connection, or a kept one that still answers."""
+        connection = self._engine.connect()
+        if self.dialect.abort is None or not self.dialect.keeps_connections:
+            return connection  # fresh, or SQLAlchemy has tried it
+        if connection.info.get("used"):
+            try:
+                with self._bounded(connection, self.options.timeout_s):
+                    connection.exec_driver_sql(self.dialect.ping)
+                    connection.rollback()
+            except exc.SQLAlchemyError:
+                connection.invalidate()
+                connection.close()
+                connection = self._engine.connect()
+        connection.info["used"] = True
+        return connection
+
+    @contextmanager
+    def _bounded(self, connection: sa.Connection, seconds: float) -> Iterator[None]:
+        """Where the driver knows no time-out, end the conversation from outside when its time is over."""
+        if self.dialect.abort is None:
+            yield
+            return
+        timer = threading.Timer(seconds, self.dialect.abort, (connection.connection.dbapi_connection,))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def _table(self, connection: sa.Connection, name: str) -> sa.Table:
         with self._lock:
@@ -252,6 +292,7 @@ class SqlConnector:
 
 
 _TRANSACTIONAL = "INNODB"
+_CALLS = 2  # connecting and the statements together, at most: then nothing is committed any more
 
 _CODES = {
     Meaning.DUPLICATE: "sql.constraint",  # another unique key than ours
@@ -273,18 +314,25 @@ def _new_engine(options: SqlOptions, dialect: Dialect) -> sa.Engine:
     url = sa.make_url(options.url.get_secret_value())
     if "+" not in url.drivername:
         url = url.set(drivername=f"{url.drivername}+{dialect.driver}")
+    kept: dict[str, Any] = {"pool_recycle": 1800, "pool_timeout": options.timeout_s}
+    kept["pool_pre_ping"] = dialect.abort is None  # else we ask ourselves, and not for ever
     try:
-        return sa.create_engine(
+        engine = sa.create_engine(
             url,
             connect_args=dialect.connect(options.timeout_s),
-            pool_pre_ping=True,
-            pool_recycle=1800,
-            pool_timeout=options.timeout_s,
             hide_parameters=True,
+            **(kept if dialect.keeps_connections else {"poolclass": sa.NullPool}),
         )
     except (ImportError, exc.NoSuchModuleError) as error:
         reason = f"no driver for {options.backend}: install brama[{dialect.extra}]" if dialect.extra else str(error)
         raise ConnectorError("connector.broken", name="sql", reason=reason) from error
+    if dialect.address is not None:
+        address = dialect.address
+        sa.event.listen(engine, "do_connect", lambda _d, _r, _a, named: address(url, options.timeout_s, named))
+    if dialect.prepare is not None:
+        prepare = dialect.prepare
+        sa.event.listen(engine, "connect", lambda connection, _: prepare(connection, options.timeout_s))
+    return engine
 
 
 def _is_unique(connection: sa.Connection, table: sa.Table, column: str) -> bool:
@@ -292,8 +340,14 @@ def _is_unique(connection: sa.Connection, table: sa.Table, column: str) -> bool:
     name, schema = table.name, table.schema
     keys: list[list[Any]] = [inspector.get_pk_constraint(name, schema=schema)["constrained_columns"]]
     keys += [list(item["column_names"]) for item in inspector.get_unique_constraints(name, schema=schema)]
-    keys += [list(item["column_names"]) for item in inspector.get_indexes(name, schema=schema) if item["unique"]]
+    indexes = inspector.get_indexes(name, schema=schema)
+    keys += [list(item["column_names"]) for item in indexes if item["unique"] and not _partial(item)]
     return [column] in [[str(part) for part in key] for key in keys]
+
+
+def _partial(index: Any) -> bool:
+    """Unique among some rows only (`WHERE …`): that keeps nothing from being there twice."""
+    return any(value for name, value in index.get("dialect_options", {}).items() if name.endswith("_where"))
 
 
 def _first_row(result: sa.CursorResult[Any]) -> dict[str, Any] | None:

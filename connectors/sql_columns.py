@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from connectors.clock import local
 from connectors.outcomes import stopped
 from connectors.values import as_text
 from schemas.rules import FieldRule, Violation, violations
@@ -37,15 +38,24 @@ def _typed(column: sa.Column[Any], value: Any) -> Any:
     kind = column.type
     if isinstance(kind, sa.Text | sa.String):
         return value if isinstance(value, (bytes, str)) else as_text(value)
+    if isinstance(kind, sa.DateTime | sa.Date):
+        return _day_or_time(kind, value)
     if not isinstance(value, str):
         return value
-    if isinstance(kind, sa.DateTime):
-        return datetime.fromisoformat(value)
-    if isinstance(kind, sa.Date):
-        return date.fromisoformat(value)
     if isinstance(kind, sa.Integer):
         return int(value)
     return Decimal(value) if isinstance(kind, sa.Numeric) else value
+
+
+def _day_or_time(kind: sa.DateTime | sa.Date, value: Any) -> Any:
+    """A time with a zone as Poland's where the column has none: its day is the day it was here."""
+    if isinstance(kind, sa.Date):
+        if isinstance(value, str):
+            value = datetime.fromisoformat(value) if "T" in value else date.fromisoformat(value)
+        return local(value).date() if isinstance(value, datetime) else value
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    keeps_zone = kind.timezone or not isinstance(moment, datetime) or moment.tzinfo is None
+    return moment if keeps_zone else local(moment).replace(tzinfo=None)
 
 
 def _rule(column: sa.Column[Any], charset: str | None) -> FieldRule:

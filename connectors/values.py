@@ -2,7 +2,8 @@
 
     "{fields.surname}"             a value of the record, with its type kept when it is the whole text
     "{fields.flat?}"               may be missing: then the entry is left out
-    "{fields.born:%d.%m.%Y}"       Python's format specification; a date given as ISO text is read first
+    "{fields.born:%d.%m.%Y}"       Python's format specification; a date given as ISO text is read first, and a time
+                                   that knows its zone is written as Poland's: a day begins at midnight there
     "Sprawa {key}, {tenant}"       text around values
     "{steps.register.number}"      what an earlier step of this delivery returned
     "{{" and "}}"                  a brace
@@ -22,6 +23,7 @@ from datetime import date, datetime
 from difflib import get_close_matches
 from typing import Any
 
+from connectors.clock import local
 from schemas.delivery import AttachmentFile, CaseRecord
 
 _PLACE = re.compile(r"\{\{|\}\}|\{(?P<path>[^{}:?]+)(?P<optional>\?)?(?::(?P<spec>[^{}]*))?\}")
@@ -178,6 +180,8 @@ def _one(match: re.Match[str], scope: Mapping[str, Any]) -> Any:
     try:
         if spec.startswith("%") and isinstance(value, str):
             value = datetime.fromisoformat(value)
+        if isinstance(value, datetime):
+            value = local(value)
         return format(value, spec)
     except (ValueError, TypeError):
         raise ValuesMissing([f"{match['path']} (as {spec})"]) from None

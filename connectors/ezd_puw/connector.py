@@ -36,7 +36,12 @@ class EzdPuwConnector:
 
     options_model: ClassVar[type[Options]] = EzdPuwOptions
     capabilities = Capabilities(
-        repeat=Repeat.FINDABLE, look_up=True, attachments=True, queries=frozenset({"case_status"}), max_calls=40
+        repeat=Repeat.FINDABLE,
+        look_up=True,
+        attachments=True,
+        queries=frozenset({"case_status"}),
+        max_calls=40,
+        step_calls=1,
     )
 
     def __init__(self, options: EzdPuwOptions) -> None:

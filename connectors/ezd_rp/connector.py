@@ -52,7 +52,7 @@ class EzdRpConnector:
         self.chain = Chain(steps, reading, self.service, "{steps.number.number}/{steps.number.year}")
         findable = self.chain.repeat is Repeat.FINDABLE
         self.capabilities = Capabilities(
-            repeat=self.chain.repeat, look_up=findable, attachments=True, max_calls=calls_of(steps) + 1
+            repeat=self.chain.repeat, look_up=findable, attachments=True, max_calls=calls_of(steps) + 1, step_calls=1
         )
 
     def check(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,7 @@ def connector_for(url: str, **changes: Any) -> SqlConnector:
         "table": "brama_case",
         "columns": staging.COLUMNS,
         "files": staging.FILES,
-        "timeout_s": 3.0,
+        "timeout_s": 30.0,
         **changes,
     }
     made = build("sql", options)
@@ -127,7 +127,7 @@ def test_a_commit_that_never_arrived_is_found_to_be_missing(
 
 def test_a_line_lost_before_commit_has_written_nothing(connector: SqlConnector, line: Office, database: str) -> None:
     connector.check()
-    line.tell("cut_after", match="INSERT INTO brama_file")
+    line.tell("cut_before", match="INSERT INTO brama_file")
 
     outcome = deliver(connector)
 
@@ -282,7 +282,7 @@ def procedure(url: str, database: str) -> Iterator[SqlConnector]:
         "sql",
         {
             "url": url,
-            "timeout_s": 3.0,
+            "timeout_s": 30.0,
             "procedure": {
                 "name": "przyjmij",
                 "arguments": {"klucz": "{key}", "nazwisko": "{fields.surname}", "kwota": "{fields.total?}"},
@@ -369,12 +369,92 @@ def test_a_check_the_database_makes_at_commit_is_a_refusal(url: str, database: s
     connector.close()
 
 
+def test_our_own_key_found_only_at_commit_counts_as_delivered(url: str, database: str) -> None:
+    run(
+        database,
+        "DROP TABLE IF EXISTS odlozone",
+        "CREATE TABLE odlozone (brama_key varchar(120) UNIQUE DEFERRABLE INITIALLY DEFERRED)",
+    )
+    connector = connector_for(url, table="odlozone", columns={}, files=None)
+
+    assert [deliver(connector) for _ in range(2)] == [Delivered("k-1")] * 2
+    assert len(staging.read(database, "SELECT * FROM odlozone")) == 1
+    connector.close()
+
+
+def test_a_key_unique_among_some_rows_only_is_not_unique(url: str, database: str) -> None:
+    """The office marks a row as taken, and the same case would come in again."""
+    run(
+        database,
+        "DROP TABLE IF EXISTS czesciowo",
+        "CREATE TABLE czesciowo (brama_key varchar(120), wziete boolean DEFAULT false)",
+        "CREATE UNIQUE INDEX ON czesciowo (brama_key) WHERE NOT wziete",
+    )
+    connector = connector_for(url, table="czesciowo", columns={}, files=None)
+
+    outcome = deliver(connector)
+
+    assert isinstance(outcome, Unreachable)
+    assert outcome.code == "sql.key_not_unique"
+    connector.close()
+
+
+def test_a_table_that_swallows_the_row_has_not_taken_it(url: str, database: str) -> None:
+    run(
+        database,
+        "DROP TABLE IF EXISTS polyka",
+        "CREATE TABLE polyka (brama_key varchar(120) PRIMARY KEY, nr serial)",
+        "CREATE OR REPLACE FUNCTION polknij() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+        "CREATE TRIGGER t BEFORE INSERT ON polyka FOR EACH ROW EXECUTE FUNCTION polknij()",
+    )
+    connector = connector_for(url, table="polyka", columns={}, files=None)
+
+    outcome = deliver(connector)
+
+    assert isinstance(outcome, Unreachable)
+    assert outcome.code == "sql.statement_wrong"
+    connector.close()
+
+
+def test_a_time_goes_into_a_column_without_a_zone_as_polands(url: str, database: str) -> None:
+    """Half past eleven at night in UTC is the next day's morning here, and days decide about deadlines."""
+    run(
+        database,
+        "DROP TABLE IF EXISTS czasy",
+        "CREATE TABLE czasy (brama_key varchar(120) PRIMARY KEY, chwila timestamp, w_strefie timestamptz, dzien date)",
+    )
+    columns = dict.fromkeys(("chwila", "w_strefie", "dzien"), "{fields.kiedy}")
+    connector = connector_for(url, table="czasy", columns=columns, files=None)
+
+    assert deliver(connector, fields={"kiedy": "2026-12-31T23:30:00+00:00"}) == Delivered("k-1")
+
+    [row] = staging.read(database, "SELECT * FROM czasy")
+    assert row["chwila"] == datetime.fromisoformat("2027-01-01T00:30")
+    assert row["w_strefie"] == datetime(2026, 12, 31, 23, 30, tzinfo=UTC)
+    assert row["dzien"] == date(2027, 1, 1)
+    connector.close()
+
+
+def test_a_line_that_falls_silent_ends_in_time(url: str, line: Office, database: str) -> None:
+    connector = connector_for(url, timeout_s=1.0)
+    connector.check()
+    line.tell("silent")
+    try:
+        outcome = deliver(connector)
+    finally:
+        line.tell("up")
+
+    assert isinstance(outcome, Unreachable)
+    assert staging.keys(database) == {}
+    connector.close()
+
+
 def test_a_query_that_breaks_is_never_an_empty_answer(url: str, line: Office) -> None:
     asking = connector_for(url, queries={"dues": "SELECT 1 AS n", "arrears": "SELECT nie FROM ma"})
     assert asking.query("dues").rows == ({"n": 1},)
     with pytest.raises(LookUpFailed):
         asking.query("arrears")
-    line.tell("cut_before", match="SELECT 1")
+    line.tell("cut_before", match="SELECT 1 AS n")
     with pytest.raises(LookUpFailed):
         asking.query("dues")
     asking.close()
@@ -448,7 +528,7 @@ def test_two_workers_with_one_case_write_it_once(connector: SqlConnector, databa
 
 
 def test_a_lock_held_by_the_office_ends_in_time_and_writes_nothing(url: str, database: str) -> None:
-    connector = connector_for(url, timeout_s=0.5)
+    connector = connector_for(url, timeout_s=2.0)
     connector.check()
     engine = sa.create_engine(database)
     with engine.connect() as office, office.begin():

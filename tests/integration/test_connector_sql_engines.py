@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ import sqlalchemy as sa
 from connectors.registry import build
 from connectors.sql import SqlConnector
 from gateway.simulate.offices import staging
+from gateway.simulate.offices.client import Office
 from gateway.testing.samples import DOCUMENT, a_record
 from gateway.testing.steps import MemorySteps
 from schemas.delivery import Delivered, Refused, Unreachable
@@ -263,6 +265,72 @@ def test_dues_come_with_exact_amounts(connector: SqlConnector, database: str) ->
 
     assert answer.rows == ({"nazwisko": "Łękołodzka-Żdźbło", "kwota": Decimal("1234.50")},)
     asking.close()
+
+
+def test_a_lock_held_by_the_office_ends_in_time_and_is_no_refusal(database: str) -> None:
+    """Somebody, the office or another try of ours, is writing the same key and has not committed."""
+    made = connector_for(database, timeout_s=1.0)
+    made.check()
+    engine = sa.create_engine(database)
+    with engine.connect() as office, office.begin() as writing:
+        columns = "brama_key, tenant, kind, is_test, record"
+        office.exec_driver_sql(f"INSERT INTO brama_case ({columns}) VALUES ('k-1', '9999011', 'x', 0, '{{}}')")
+        outcome = deliver(made)
+        writing.rollback()
+    engine.dispose()
+
+    assert isinstance(outcome, Unreachable)
+    assert outcome.code == "sql.interrupted"
+    assert deliver(made) == Delivered("k-1")
+    made.close()
+
+
+def test_a_line_that_falls_silent_ends_in_time(server: Server, database: str, tmp_path: Path) -> None:
+    there = sa.make_url(database)
+    with Office("wire", tmp_path, "--to", f"127.0.0.1:{there.port}") as line:
+        through = there.set(port=line.port).render_as_string(hide_password=False)
+        made = connector_for(through, timeout_s=1.0)
+        made.check()
+        line.tell("silent")
+        outcome = deliver(made)
+        line.tell("up")
+
+        assert isinstance(outcome, Unreachable)
+        assert staging.keys(database) == {}
+        made.close()
+
+
+def test_two_offices_whose_bases_have_one_name_are_two(database: str) -> None:
+    """The second is configured later and is not there; the first must not be looked for at its address."""
+    first = connector_for(database)
+    second = connector_for(sa.make_url(database).set(port=1).render_as_string(hide_password=False), timeout_s=1.0)
+
+    assert isinstance(deliver(second), Unreachable)
+    assert deliver(first) == Delivered("k-1")
+    first.close()
+    second.close()
+
+
+def test_a_lenient_server_is_made_strict(server: Server, database: str) -> None:
+    """An old MariaDB cuts long texts and writes `?` for letters a column does not have, with a warning nobody reads."""
+    if sa.make_url(database).get_backend_name() != "mysql":
+        return
+    made = connector_for(database, table="lagodna", columns={"nazwisko": "{fields.surname}"}, files=None, charset=None)
+    execute(
+        database,
+        "DROP TABLE IF EXISTS lagodna",
+        "CREATE TABLE lagodna (brama_key varchar(120) PRIMARY KEY, nazwisko varchar(120) CHARACTER SET cp1250)",
+        "SET GLOBAL sql_mode = ''",
+    )
+    try:
+        outcome = deliver(made, fields=with_field(surname="Ωmega"))
+    finally:
+        execute(database, "SET GLOBAL sql_mode = DEFAULT")
+
+    assert isinstance(outcome, Refused)
+    assert outcome.code == "sql.value_refused"
+    assert staging.read(database, "SELECT * FROM lagodna") == []
+    made.close()
 
 
 def test_two_threads_with_one_case_write_it_once(connector: SqlConnector, database: str) -> None:

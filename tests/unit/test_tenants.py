@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tomllib
 from decimal import Decimal
@@ -16,6 +17,7 @@ from connectors.formats import FileFormat, render
 from connectors.registry import BUILT_IN
 from connectors.values import missing_names, scope_of
 from gateway import checkup, validate
+from gateway.app import ConfiguredOffices
 from gateway.config import load
 from gateway.forms import Forms
 from gateway.mapper import Mappings, to_record
@@ -25,6 +27,7 @@ from schemas.errors import ConfigError
 from schemas.xmldoc import parse
 from tests.reference import files
 
+SECRET = re.compile(r"env:(BRAMA_\w+)")
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "config"
 GMINAS = {
@@ -71,6 +74,21 @@ def test_all_thirteen_gminas_load_under_their_codes():
 def test_between_them_they_use_every_connector():
     used = {made.kind for tenant in load(CONFIG).tenants.values() for made in tenant.connector.values()}
     assert used == set(BUILT_IN)
+
+
+def test_a_worker_that_is_killed_costs_no_office_more_than_a_minute(monkeypatch: pytest.MonkeyPatch):
+    """Its deliveries are free again when its leases end, and those last as long as one remembered step may take."""
+    config = load(CONFIG)
+    for name in {name for file in (CONFIG / "tenants").glob("*.toml") for name in SECRET.findall(file.read_text())}:
+        monkeypatch.setenv(name, "postgresql+psycopg://brama@localhost/urzad" if name.endswith("_URL") else "x")
+    offices = ConfiguredOffices(config)
+    longest = {
+        (teryt, name): offices.get(teryt, name).longest_s
+        for teryt, tenant in config.tenants.items()
+        for name in tenant.connector
+    }
+    assert config.gateway.worker.lease_s < 60
+    assert {office: seconds for office, seconds in longest.items() if seconds > 55} == {}
 
 
 def test_every_file_begins_by_saying_that_it_is_an_example():
