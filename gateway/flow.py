@@ -21,7 +21,7 @@ from uuid import UUID
 import structlog
 
 from gateway import deliver as delivering
-from gateway import intake, lodging, policy, reply, schedule
+from gateway import history, intake, lodging, policy, reply, schedule
 from gateway.bigfiles import fetch as fetching
 from gateway.bigfiles import links
 from gateway.clock import WARSAW
@@ -263,7 +263,7 @@ def map_again(submission: Submission, tools: Tools) -> Case:
         Verification.from_json(verification) if verification else None,
         receipts[0].identifier if receipts else None,
     )
-    return tools.map(document, facts)
+    return history.told(tools.map(document, facts), submission, tools)
 
 
 def _map_and_schedule(submission: Submission, tools: Tools) -> None:

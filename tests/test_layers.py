@@ -70,6 +70,7 @@ ROLES: dict[str, str] = {
     "gateway.mapper": "step",
     "gateway.deliver": "step",
     "gateway.schedule": "step",
+    "gateway.history": "step",
     "gateway.answers": "answers",
     "gateway.outbox": "step",
     "gateway.bigfiles": "step",

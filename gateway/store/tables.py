@@ -192,6 +192,11 @@ case_version = Table(  # the case as mapped; mapping again, or a clerk's correct
     Column("reason", Text),
     Column("changes", JSONB),  # of a clerk's correction: path → [before, after]
     UniqueConstraint("submission_id", "version"),
+    Index(
+        "ix_case_version_taxpayer",
+        text("COALESCE(stored #>> '{taxpayer,pesel}', stored #>> '{taxpayer,nip}', stored #>> '{taxpayer,regon}')"),
+        postgresql_where=text("version = 1"),
+    ),
 )
 
 delivery = Table(

@@ -14,6 +14,7 @@ from gateway import operations
 from gateway.app import make_tools
 from gateway.simulate import documents
 from gateway.simulate.documents import File
+from gateway.store import submissions
 from schemas.errors import ConnectorError, ReceiptError
 from tests.builders import TERYT, a_signed_document, an_envelope
 from tests.gateways import GATEWAY_TOML, Gateway, write_config
@@ -32,6 +33,26 @@ def test_a_valid_return_is_accepted_mapped_and_delivered_once(gateway: Gateway) 
     assert gateway.words(submission) == [
         "kept", "decided", "effectiveness_ruled", "delivery_scheduled", "processed", "attempt_finished",
     ]  # fmt: skip
+
+
+def test_a_correction_says_whether_an_earlier_return_is_known_here(gateway: Gateway) -> None:
+    known = [("annual", {"taxpayer": 41}), ("correction", {"taxpayer": 41, "purpose": "2"})]
+    unknown = [
+        ("another year", {"taxpayer": 41, "purpose": "2", "year": 2025}),
+        ("another taxpayer", {"taxpayer": 42, "purpose": "2"}),
+    ]
+    notes = {}
+    for name, breaks in (*known, *unknown):
+        submission = gateway.receive(a_signed_document(**breaks))
+        gateway.work_until_quiet()
+        with gateway.tools.store.begin() as transaction:
+            case = submissions.latest_case(transaction, submission.id)
+        assert case is not None
+        notes[name] = [item for item in case[1].get("checks", ()) if item["code"] == "check.no_earlier_return"]
+        assert gateway.states(submission) == ["delivered"]
+
+    assert [name for name, found in notes.items() if found] == [name for name, _ in unknown]
+    assert {item["severity"] for found in notes.values() for item in found} == {"info"}
 
 
 def test_a_lost_answer_is_looked_up_before_the_case_is_sent_again(gateway: Gateway) -> None:

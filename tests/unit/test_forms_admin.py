@@ -160,7 +160,7 @@ NEED_MORE = {
     # what a document cannot be broken in by itself: who got it, who signed it, on which day; what its schema refuses
     "check.addressee_unknown", "check.misdirected", "check.sender_not_signer", "check.signer_for_organisation",
     "check.signer_not_taxpayer", "check.filed_late", "check.excise_window", "check.statement_with_amounts",
-    "check.total_missing", "check.required_missing", "check.unreadable", "check.share",
+    "check.total_missing", "check.required_missing", "check.unreadable", "check.share", "check.no_earlier_return",
 }  # fmt: skip
 
 
