@@ -18,6 +18,8 @@ HEAD = """\
 Every code Brama shows, stores or logs, with its text. Codes are stable: scripts and searches may rely on them. Words in
 braces are filled in. This page is written by `docs/make_codes.py` from `schemas/texts/`; a test keeps it current.
 
+Dla pracownika: kod, który widać w nawiasie kwadratowym, znajdzie się po części przed kropką. {areas}.
+
 ## Faults of the push endpoint
 
 A document that was not kept is answered with a SOAP Fault: `detail/Wyjatek/kod` is the number, `komunikat` starts with
@@ -32,11 +34,17 @@ the code. Numbers never get another meaning. (`status/kod` of an answer about a 
 def page() -> str:
     """The whole page."""
     faults = [f"| {kind.number} | `{code}` | {kind.soap_code} | {kind.http_status} |" for code, kind in FAULTS.items()]
-    parts = [HEAD + "\n".join(faults)]
-    for area, codes in groupby(sorted(all_texts()), key=lambda code: code.partition(".")[0]):
+    codes_by_area = {area: list(codes) for area, codes in groupby(sorted(all_texts()), key=_area)}
+    areas = ", ".join(f"[{area}](#{area})" for area in codes_by_area)
+    parts = [HEAD.replace("{areas}", areas) + "\n".join(faults)]
+    for area, codes in codes_by_area.items():
         rows = [_row(code) for code in codes]
         parts.append("\n".join([f"## {area}", "", "| code | po polsku | in English |", "|---|---|---|", *rows]))
     return "\n\n".join(parts) + "\n"
+
+
+def _area(code: str) -> str:
+    return code.partition(".")[0]
 
 
 def _row(code: str) -> str:
