@@ -7,11 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, null, select, update
 
 from gateway import flow
 from gateway.operations.act import ReplayResult, locked, named, note, open_round, replay
-from gateway.store import attempts, deliveries, events, submissions
+from gateway.store import deliveries, events, submissions
 from gateway.store import tables as t
 from gateway.store.database import Store
 from gateway.tools import Tools
@@ -60,7 +60,9 @@ def map_again(tools: Tools, submission_id: UUID, *, actor: str, reason: str, res
 def look_up(tools: Tools, delivery_id: UUID, *, actor: str, reason: str) -> str | None:
     """Ask the office whether it has a delivered case; if it says no, send it again in a new round.
 
-    Returns: the office's reference, or None: it has nothing, and a new round is open.
+    "No" means: not all of it. So every step of it is in doubt then, and asked about before it is taken again.
+
+    Returns: the office's reference, or None: a new round is open.
     Raises:  OperationRefused: `operation.not_found`, `operation.not_delivered` (replay it instead),
              `operation.cannot_ask`; ConnectorError: nothing is known, nothing changed.
     """
@@ -69,20 +71,32 @@ def look_up(tools: Tools, delivery_id: UUID, *, actor: str, reason: str) -> str 
         found = deliveries.load(transaction, delivery_id)
     if found is None:
         raise OperationRefused("operation.not_found", id=delivery_id)
-    if found.state is not DeliveryState.DELIVERED:
-        raise OperationRefused("operation.not_delivered", id=delivery_id, state=found.state.value)
+    _was_delivered(delivery_id, found.state)
     connector = tools.offices.get(found.tenant, found.connector).connector
     if not connector.capabilities.look_up:
         raise OperationRefused("operation.cannot_ask", connector=found.connector)
     reference = connector.find(found.key)
     with tools.store.begin() as transaction:
+        row = locked(transaction, delivery_id)
+        _was_delivered(delivery_id, DeliveryState(row["state"]))  # still: somebody else may have asked meanwhile
         asked = {"delivery": str(delivery_id), "found": reference is not None}
         action = note(transaction, "look_up", actor, reason, asked, int(reference is None))
         events.append(transaction, found.submission_id, "looked_up", actor, **asked, action=action)
         if reference is None:
-            attempts.forget_steps(transaction, delivery_id)
-            open_round(transaction, locked(transaction, delivery_id), in_doubt=False)
+            _doubt_steps(transaction, delivery_id)
+            open_round(transaction, row, in_doubt=False)
     return reference
+
+
+def _was_delivered(delivery_id: UUID, state: DeliveryState) -> None:
+    if state is not DeliveryState.DELIVERED:
+        raise OperationRefused("operation.not_delivered", id=delivery_id, state=state.value)
+
+
+def _doubt_steps(transaction: Connection, delivery_id: UUID) -> None:
+    """What each step gave is not to be relied on any more; that it was begun stays known."""
+    s = t.step.c
+    transaction.execute(update(t.step).where(s.delivery_id == delivery_id).values(result=null(), done_at=None))
 
 
 def _case_of(transaction: Connection, submission_id: UUID) -> tuple[Submission, dict[str, Any]]:

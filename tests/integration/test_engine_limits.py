@@ -349,6 +349,53 @@ def test_a_delivered_case_is_sent_again_only_if_the_office_says_it_has_nothing(
     assert "looked_up" in gateway.words(submission)
 
 
+def test_an_office_that_has_a_part_of_a_case_does_not_get_that_part_twice(gateway: Gateway) -> None:
+    """A look-up by key cannot see every step; what it does not see is asked about before it is done again."""
+    registered: list[str] = []
+
+    def in_two_steps(_record: CaseRecord, key: str, steps: Steps) -> Outcome:
+        steps.once("register", lambda: registered.append(key) or {"n": "1"}, lambda: {"n": "1"} if registered else None)
+        steps.once("attach", lambda: {}, lambda: None)
+        return Delivered("RPW/1")
+
+    gateway = with_office(gateway, Scripted(in_two_steps, in_two_steps))
+    submission = gateway.receive()
+    gateway.work_until_quiet()
+    (delivery,) = gateway.deliveries(submission)
+
+    assert operations.look_up(gateway.tools, delivery.id, **WHO) is None
+    gateway.work_until_quiet()
+
+    assert len(registered) == 1
+    assert gateway.states(submission) == ["delivered"]
+    assert len(gateway.attempts(submission)) == 2
+
+
+def test_two_people_who_ask_at_once_send_a_case_again_once(gateway: Gateway) -> None:
+    """The second one's question was answered before the first one's new round began."""
+    meanwhile: list[None] = []
+
+    def nothing_there() -> None:
+        if not meanwhile:
+            meanwhile.append(None)
+            operations.look_up(gateway.tools, delivery.id, **WHO)
+            gateway.work_until_quiet()
+
+    office = Scripted(found=nothing_there)
+    gateway = with_office(gateway, office)
+    submission = gateway.receive()
+    gateway.work_until_quiet()
+    (delivery,) = gateway.deliveries(submission)
+    office.script = [Refused("no")]
+
+    with pytest.raises(OperationRefused) as refused:
+        operations.look_up(gateway.tools, delivery.id, **WHO)
+
+    assert refused.value.code == "operation.not_delivered"
+    assert gateway.states(submission) == ["refused"]
+    assert len(office.sent) == 2
+
+
 def test_only_a_delivered_case_is_looked_up_and_only_where_the_office_can_be_asked(gateway: Gateway) -> None:
     gateway = with_office(gateway, Scripted(Refused("no"), look_up=False))
     first, second = gateway.receive(), gateway.receive()
