@@ -29,7 +29,8 @@ CATALOGUE = "catalogue.toml"
 STATUSES = ("official", "reconstructed")
 _FORM_KEYS = frozenset(
     {"namespace", "code", "version", "name_pl", "name_en", "file", "status", "source", "sha256", "strict", "signature",
-     "kind", "legal_basis", "valid_from", "valid_to", "checks", "test_host", "wrapper", "note"}
+     "kind", "legal_basis", "valid_from", "valid_to", "checks", "test_host", "wrapper", "elsewhere",
+     "note"}
 )  # fmt: skip
 _LIBRARY_KEYS = frozenset({"namespace", "file", "status", "source", "sha256", "urls", "note"})
 _TEST_HOST = re.compile(r"https?://int\.")  # ePUAP's integration host, whatever an entry says of it
@@ -52,6 +53,7 @@ class Form:
     valid_to: date | None = None
     wrapper: bool = False  # carries another document inside (podpisanyPlik)
     test_host: bool = False
+    elsewhere: str = ""  # the authority it is for, where that is no gmina: recognised, and a clerk sends it on
     severities: Mapping[str, Severity] = field(default_factory=dict)  # check code → severity, where it differs
 
     @property
@@ -239,6 +241,7 @@ def _form(entry: dict[str, Any], folder: Path, path: Path) -> Form:
             valid_to=entry.get("valid_to"),
             wrapper=bool(entry.get("wrapper", False)),
             test_host=bool(entry.get("test_host", False)) or _TEST_HOST.match(entry["namespace"]) is not None,
+            elsewhere=entry.get("elsewhere", ""),
             severities={code: Severity(word) for code, word in entry.get("checks", {}).items()},
         )
     except KeyError as error:

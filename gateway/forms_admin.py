@@ -163,8 +163,11 @@ def sample(
     """A valid fictitious document of a form; the same seed makes the same one.
 
     Args:    broken: code of a check (formdata.breaking.BREAKABLE): exactly what it looks at is wrong then.
-    Raises:  FormError `form.not_breakable` where the form has nothing that this check looks at.
+    Raises:  FormError `form.not_breakable` where the form has nothing that this check looks at,
+             `form.check_unknown` for a code that is none of them.
     """
+    if broken is not None and broken not in BREAKABLE:
+        raise FormError("form.check_unknown", check=broken, known=", ".join(sorted(BREAKABLE)))
     form = find(forms, name)
     known = {"KodFormularza": form.info.code, "WariantFormularza": form.info.version}
     table = mappings.get(form.namespace)
@@ -172,7 +175,7 @@ def sample(
     if broken is None:
         return made
     root = parse(made).getroot()
-    if table is None or broken not in BREAKABLE or not break_one(root, Figures(root, table), broken):
+    if table is None or not break_one(root, Figures(root, table), broken):
         raise FormError("form.not_breakable", form=form.info.code, check=broken)
     written: bytes = etree.tostring(root.getroottree(), encoding="UTF-8", xml_declaration=True)
     return written
@@ -217,7 +220,7 @@ def _checked(form: Form, forms: Forms, mappings: Mappings, folders: tuple[Path, 
             with forms.schema(form.namespace):
                 compiled = True
             problems += [_told("form.digest_differs", path.name) for path in forms.changed(form.namespace)]
-        elif not form.test_host:
+        elif not (form.test_host or form.elsewhere):
             problems.append("form.no_schema")
         table = mappings.get(form.namespace)
         if table is not None and compiled:

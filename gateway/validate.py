@@ -55,7 +55,8 @@ def check(
              that they decode; scanner, inspect: asked about each attached file, with the rules;
              receiver: the gmina whose mailbox it reached, to find what was sent to the wrong one.
     Returns: a Validation; `form` None with `form.unknown` where no template of the root's namespace is known, or with
-             a `document.*` finding where the octets are no XML we read.
+             a `document.*` finding where the octets are no XML we read; `form.elsewhere` alone where the form is for
+             another authority.
     """
     try:
         tree = parse(document)
@@ -66,6 +67,8 @@ def check(
     if form is None:
         code = "form.unknown" if namespace else "form.no_namespace"
         return Validation(None, (finding(code, Severity.ERROR, None, 1, namespace=namespace[:200]),))
+    if form.elsewhere:
+        return Validation(form.info, (finding("form.elsewhere", Severity.ERROR, None, 1, office=form.elsewhere),))
     tables = mappings if mappings is not None else packaged()
     inside = inside_of(tree.getroot(), tables.get(namespace)) if form.wrapper else None
     if inside is not None and forms.get(inside.namespace) is not None:

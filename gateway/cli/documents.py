@@ -80,6 +80,7 @@ def validate(
         show_json(result.to_json())
     else:
         _show_validation(file, result)
+        _show_consequence(result, config)
     leave(Exit.FINE if result.valid else Exit.NO)
 
 
@@ -311,6 +312,17 @@ def _show_validation(file: Path, result: Any) -> None:
         weight = text(f"word.{finding.severity.value}", language())
         told = f"  {weight} [{finding.code}] {message}"
         out.print(f"{told} ({where})" if where else told, markup=False)
+
+
+def _show_consequence(result: Any, config: Path | None) -> None:
+    """What becomes of a document with errors: declarations are refused, letters shown to a clerk."""
+    form = load_forms(config).get(result.form.namespace) if result.form is not None and not result.valid else None
+    if form is None:
+        return
+    unless = say("Skutek, jeśli gmina nie ustaliła inaczej: ", "Unless the gmina rules otherwise: ")
+    refused = say("dokument nie zostanie przyjęty.", "the document is refused.")
+    seen = say("dokument zostanie przyjęty i obejrzy go pracownik.", "the document is taken and a clerk looks at it.")
+    out.print(f"  {unless}{refused if form.strict else seen}", markup=False)
 
 
 def _show_tree(shown: dict[str, Any]) -> None:

@@ -90,6 +90,14 @@ def test_a_generated_sample_is_valid_and_a_broken_one_is_not(brama, tmp_path):
     assert "check.total" in {finding["code"] for finding in findings}
 
 
+def test_a_wrong_document_is_told_what_becomes_of_it_by_the_rules_of_its_form(brama, tmp_path):
+    wrong = {"DN-1": "nie zostanie przyjęty", "PISMO-OGOLNE:1410": "obejrzy go pracownik"}
+    for name, said in wrong.items():
+        sample = tmp_path / "wrong.xml"
+        brama("forms", "sample", name, "--broken", "check.attachment_base64", "--out", sample)
+        assert said in " ".join(brama("validate", sample, expect=NO).split())
+
+
 def test_a_document_is_shown_as_a_person_reads_it(brama, tmp_path):
     (tmp_path / "dn1.xml").write_bytes(a_signed_document())
 

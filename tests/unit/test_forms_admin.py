@@ -179,6 +179,10 @@ def test_what_a_form_does_not_have_cannot_be_broken_in_it():
     with pytest.raises(FormError) as caught:
         forms_admin.sample(FORMS, MAPPINGS, "PIES", broken="check.vehicle_count")
     assert caught.value.code == "form.not_breakable"
+    with pytest.raises(FormError) as caught:
+        forms_admin.sample(FORMS, MAPPINGS, "PIES", broken="check.nothing")
+    assert caught.value.code == "form.check_unknown"
+    assert "check.vehicle_count" in caught.value.facts["known"]
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("PODPISANY")])

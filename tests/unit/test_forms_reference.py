@@ -18,7 +18,9 @@ MAPPINGS = Mappings.load()
 SAMPLES = [*reference.files("epuap/data/samples/documents/*.xml"), *reference.files("forms/data/samples/*.xml")]
 # file: (form, valid, findings, kind of case, words a person must see)
 TRUE = {
-    "fixture_pcc3_5_2973_identifiers_replaced": (None, False, ["form.unknown"], None, ["PozycjeSzczegolowe / P_23"]),
+    "fixture_pcc3_5_2973_identifiers_replaced": (
+        "PCC-3", False, ["form.elsewhere"], None, ["PozycjeSzczegolowe / P_23", "urząd skarbowy"],
+    ),
     "real_304_wniosek_unsigned_uri_attachment": (
         "WNIOSEK", True, ["check.nip", "check.nip"], "general_letter",
         ["ROZPORZADZENIE_12018_1_Rozporzadzenie.1.2018.2018-05-02.zipx", "poza dokumentem"],

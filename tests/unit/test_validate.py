@@ -234,6 +234,13 @@ def test_a_signature_as_last_child_is_allowed():
     assert check(documents.property_return().replace(b"</wnio:Dokument>", signature)).valid
 
 
+def test_another_authoritys_form_is_recognised_and_said_to_be_none_of_ours():
+    result = validate.check(b'<Deklaracja xmlns="http://crd.gov.pl/wzor/2015/12/11/2973/"/>', FORMS)
+    (found,) = result.findings
+    assert (result.form and result.form.code, result.valid, found.code) == ("PCC-3", False, "form.elsewhere")
+    assert "urząd skarbowy" in found.message_pl
+
+
 def test_a_form_without_a_schema_is_recognised_and_says_that_nothing_was_checked(tmp_path):
     (tmp_path / "catalogue.toml").write_text(
         f'[[form]]\nnamespace = "{documents.UNKNOWN}"\ncode = "X"\nversion = "1"\nname_pl = "X"\nname_en = "X"\n'
