@@ -24,6 +24,7 @@ from uuid import uuid4
 from connectors.values import as_text
 from schemas.delivery import CaseRecord
 
+READ_AT_MOST = 1024 * 1024  # bytes of a mark or a response; what is longer is none
 _READY = PurePosixPath(".brama/ready")
 _BEGUN = PurePosixPath(".brama/begun")
 _LONGEST_NAME = 200  # bytes; file systems allow 255, and suffixes come on top
@@ -39,7 +40,7 @@ class Place(Protocol):
         ...
 
     def read(self, path: PurePosixPath) -> bytes | None:
-        """A file's content, None when there is none."""
+        """A file's content, None when there is none; the first `READ_AT_MOST` bytes of a longer one."""
         ...
 
     def write(self, path: PurePosixPath, content: bytes) -> None:

@@ -12,6 +12,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from connectors.base import Capabilities, Options
+from connectors.drop import READ_AT_MOST
 from connectors.dropping import DropConnector, DropOptions
 from schemas.delivery import Repeat
 from schemas.errors import ConnectorError
@@ -84,7 +85,8 @@ class LocalPlace:
         """The content, or None. FileNotFoundError: the folder itself is not there."""
         self._require()
         try:
-            return (self.root / path).read_bytes()
+            with (self.root / path).open("rb") as file:
+                return file.read(READ_AT_MOST)
         except FileNotFoundError:
             return None
 

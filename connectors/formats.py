@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
@@ -23,6 +24,8 @@ from schemas.rules import unfit
 from schemas.xmldoc import parse
 
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
+_IANA = {"cp1250": "windows-1250", "cp852": "IBM852", "iso8859-2": "ISO-8859-2"}
+_NAMED = re.compile(r"encoding\s*=\s*[\"']([\w.-]+)")
 
 
 class FileFormat(Part):
@@ -68,7 +71,10 @@ def render(format_: FileFormat, record: CaseRecord, key: str, message_id: str) -
     scope = scope_of(record, key, message_id)
     if format_.kind == "json":
         return _encoded(case_json(record, key).decode(), format_.encoding)
-    text = _csv(format_, scope) if format_.kind == "csv" else _xml(format_, scope)
+    if format_.kind == "csv":
+        return _encoded(_csv(format_, scope), format_.encoding)
+    text = _xml(format_, scope)
+    _require_declared(text, format_.encoding)
     return _encoded(text, format_.encoding)
 
 
@@ -76,7 +82,7 @@ def _xml(format_: FileFormat, scope: dict[str, Any]) -> str:
     assert format_.template is not None
     try:
         template = _templates(str(format_.template.parent)).get_template(format_.template.name)
-        text = template.render(**scope, encoding=format_.encoding)
+        text = template.render(**scope, encoding=xml_name(format_.encoding))
         parse(_DECLARATION.sub("", text).encode())
     except jinja2.UndefinedError as error:
         raise stopped("record.incomplete", str(error.message)) from error
@@ -85,6 +91,24 @@ def _xml(format_: FileFormat, scope: dict[str, Any]) -> str:
     except DocumentUnreadable as error:
         raise stopped("folder.template_wrong", f"{error.code}, line {error.facts.get('line', 0)}") from error
     return text
+
+
+def xml_name(encoding: str) -> str:
+    """How XML declarations call it: readers other than ours do not know Python's `cp1250`."""
+    name = codecs.lookup(encoding).name.removesuffix("-sig")
+    return _IANA.get(name, name.upper())
+
+
+def _require_declared(text: str, encoding: str) -> None:
+    """Without a declaration that names it, a text in CP1250 is not even XML to whoever reads it."""
+    declaration = _DECLARATION.match(text)
+    named = _NAMED.search(declaration[0]) if declaration else None
+    try:
+        said = codecs.lookup(named[1] if named else "utf-8").name
+    except LookupError:
+        said = ""
+    if said != codecs.lookup(encoding).name.removesuffix("-sig"):
+        raise stopped("folder.template_wrong", "its XML declaration names another encoding")
 
 
 def _csv(format_: FileFormat, scope: dict[str, Any]) -> str:

@@ -23,12 +23,15 @@ class ResponseFile(Part):
         description="Expression the text of a yes contains; group `reference` is the office's number."
     )
     refused: str = Field(description="Expression the text of a no contains; group `reason` is shown to the clerk.")
+    complete: str | None = Field(
+        default=None, description="Expression the end of a whole response matches, where the office writes it in place."
+    )
 
-    @field_validator("accepted", "refused")
+    @field_validator("accepted", "refused", "complete")
     @classmethod
-    def _expression(cls, text: str) -> str:
+    def _expression(cls, text: str | None) -> str | None:
         try:
-            re.compile(text)
+            re.compile(text or "")
         except re.error as error:
             raise ValueError(f"no regular expression: {error}") from None
         return text
@@ -40,6 +43,8 @@ def read(place: Place, options: ResponseFile, key: str) -> Outcome:
     if content is None:
         return outcome("response.awaited")
     text = content.decode(options.encoding, "replace")
+    if not text.strip() or (options.complete and not re.search(rf"(?:{options.complete})\s*\Z", text)):
+        return outcome("response.awaited", "being written")
     accepted = re.search(options.accepted, text)
     refused = re.search(options.refused, text)
     if accepted and not refused:

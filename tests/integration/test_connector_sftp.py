@@ -15,7 +15,7 @@ from connectors.registry import build
 from connectors.sftp import SftpConnector, SftpOptions, SftpPlace
 from gateway.testing.samples import DOCUMENT, a_record
 from gateway.testing.steps import MemorySteps
-from schemas.delivery import Delivered, Repeat, Unreachable, Unsettled
+from schemas.delivery import AttachmentFile, Delivered, Repeat, Unreachable, Unsettled
 from schemas.errors import ConnectorError
 from tests.sshd import Sshd, prepare
 
@@ -64,6 +64,16 @@ def test_a_case_and_its_documents_arrive(server: Sshd, office: Path) -> None:
     assert json.loads((office / "k-1.json").read_text("utf-8"))["fields"]["surname"] == "Łękołodzka-Żdźbło"
     assert (office / "k-1.files" / "01-wniosek.xml").read_bytes() == DOCUMENT
     assert list((office / ".brama" / "ready").iterdir()) == []
+
+
+def test_an_empty_file_is_a_file(server: Sshd, office: Path) -> None:
+    empty = AttachmentFile("pusty.txt", "text/plain", b"")
+    connector = connector_for(server, office)
+
+    outcome = connector.deliver(a_record("k-1", files=(empty,)), "k-1", MemorySteps(Repeat.SAFE))
+
+    assert outcome == Delivered("k-1.json")
+    assert (office / "k-1.files" / "01-pusty.txt").read_bytes() == b""
 
 
 def test_a_case_the_office_took_away_is_not_sent_again(server: Sshd, office: Path) -> None:

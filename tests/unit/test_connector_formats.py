@@ -12,6 +12,7 @@ import pytest
 from lxml import etree
 
 from connectors.base import LookUpFailed
+from connectors.drop import READ_AT_MOST
 from connectors.folder import FolderConnector
 from connectors.registry import build
 from gateway.testing.samples import a_record
@@ -47,17 +48,34 @@ def xml_format(tmp_path: Path, text: str = TEMPLATE, **more: Any) -> dict[str, A
     return {"kind": "xml", "template": str(template), **more}
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "cp1250", "iso8859-2", "cp852"])
-def test_xml_is_written_in_the_offices_encoding(office: Path, tmp_path: Path, encoding: str) -> None:
+@pytest.mark.parametrize(
+    ("encoding", "name"),
+    [("utf-8", "UTF-8"), ("cp1250", "windows-1250"), ("iso8859-2", "ISO-8859-2"), ("cp852", "IBM852")],
+)
+def test_xml_is_written_in_the_offices_encoding(office: Path, tmp_path: Path, encoding: str, name: str) -> None:
     connector = connector_for(office, format=xml_format(tmp_path, encoding=encoding))
 
     assert deliver(connector) == Delivered("k-1.xml")
 
     content = (office / "k-1.xml").read_bytes()
     assert "Łękołodzka-Żdźbło".encode(encoding) in content
-    assert content.startswith(f'<?xml version="1.0" encoding="{encoding}"?>'.encode())
+    assert content.startswith(f'<?xml version="1.0" encoding="{name}"?>'.encode())
     body = content.decode(encoding).partition("?>")[2].strip()
     assert etree.fromstring(body).findtext("Kwota") == "1234.50"
+
+
+@pytest.mark.parametrize("head", ["", '<?xml version="1.0"?>', '<?xml version="1.0" encoding="UTF-8"?>'])
+def test_xml_that_does_not_name_its_encoding_is_not_written(office: Path, tmp_path: Path, head: str) -> None:
+    template = tmp_path / "sprawa.xml"
+    template.write_text(head + "<a>{{ fields.surname }}</a>", "utf-8")
+    wanted = {"kind": "xml", "template": str(template)}
+
+    outcome = deliver(connector_for(office, format={**wanted, "encoding": "cp1250"}))
+
+    assert isinstance(outcome, Unreachable)
+    assert outcome.code == "folder.template_wrong"
+    assert list(office.iterdir()) == []
+    assert isinstance(deliver(connector_for(office, format=wanted)), Delivered)
 
 
 def test_values_cannot_break_out_of_the_xml(office: Path, tmp_path: Path) -> None:
@@ -159,7 +177,32 @@ def test_a_response_that_says_no_is_a_refusal_with_its_reason(office: Path) -> N
     assert connector.find("k-1") is None
 
 
-@pytest.mark.parametrize("text", ["", "OK;1 BŁĄD;2", "???"])
+@pytest.mark.parametrize(
+    ("text", "complete"), [("", None), ("  \r\n", None), ("OK;SP.1", "KONIEC"), ("OK;SP.12\nKON", "KONIEC")]
+)
+def test_a_response_being_written_is_waited_for(office: Path, text: str, complete: str | None) -> None:
+    connector, steps = connector_for(office, response={**RESPONSE, "complete": complete}), MemorySteps(Repeat.SAFE)
+    respond(office, text)
+
+    outcome = deliver(connector, steps)
+
+    assert isinstance(outcome, Unsettled)
+    assert outcome.code == "response.awaited"
+    respond(office, "OK;SP.12.2026\r\nKONIEC\r\n")
+    assert deliver(connector, steps.next_attempt()) == Delivered("SP.12.2026")
+
+
+def test_a_response_without_end_is_not_read_to_its_end(office: Path) -> None:
+    connector = connector_for(office, response=RESPONSE)
+    respond(office, "?" * (READ_AT_MOST + 10) + "OK;SP.1")
+
+    outcome = deliver(connector)
+
+    assert isinstance(outcome, Unsettled)
+    assert outcome.code == "answer.unreadable"
+
+
+@pytest.mark.parametrize("text", ["OK;1 BŁĄD;2", "???"])
 def test_a_response_that_cannot_be_understood_is_a_doubt(office: Path, text: str) -> None:
     connector = connector_for(office, response=RESPONSE)
     respond(office, text)
