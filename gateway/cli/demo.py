@@ -54,7 +54,7 @@ def demo(
     if json_:
         show_json(result)
     else:
-        _show(result)
+        show_result(result)
     leave(Exit.FINE if result["balanced"] else Exit.NO)
 
 
@@ -109,7 +109,8 @@ def _service(name: str) -> str:
             return name
 
 
-def _show(result: dict[str, Any]) -> None:
+def show_result(result: dict[str, Any]) -> None:
+    """What every document became, the answers to citizens, and the books; for people."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for pl, en in (("Dokument", "Document"), ("Wynik", "Outcome"), ("UPO", "UPO"), ("Przekazanie", "Delivery")):
         table.add_column(say(pl, en), overflow="fold")

@@ -75,8 +75,8 @@ def staged(folder: Path) -> Iterator[Stage]:
         files.mkdir(parents=True, exist_ok=True)
         config = _configured(folder / "config", pki, gateway_url, staging_url, ezd, files, epuap)
         http = config.gateway.http
-        _process(stack, "serve", config, folder)
-        _await(f"http://{http.host}:{http.port}/health/ready", folder / "serve.log")
+        served = _process(stack, "serve", config, folder)
+        _await(f"http://{http.host}:{http.port}/health/ready", served, folder / "serve.log")
         _process(stack, "work", config, folder)
         _process(stack, "pull", config, folder)
         push_url = f"http://{http.host}:{http.port}{http.push_path}"
@@ -143,7 +143,7 @@ def _write(template: Path, target: Path, values: dict[str, str]) -> None:
     target.write_text(written, "utf-8")
 
 
-def _process(stack: ExitStack, command: str, config: Config, folder: Path) -> None:
+def _process(stack: ExitStack, command: str, config: Config, folder: Path) -> subprocess.Popen[bytes]:
     """`brama serve` or `brama work` as a process of its own, ended politely with the block."""
     with (folder / f"{command}.log").open("wb") as log:
         process = subprocess.Popen(  # noqa: S603 - our own program
@@ -154,6 +154,7 @@ def _process(stack: ExitStack, command: str, config: Config, folder: Path) -> No
             env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
         )
     stack.callback(_end, process)
+    return process
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -165,9 +166,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _await(url: str, log: Path) -> None:
+def _await(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     end = time.monotonic() + STARTS_WITHIN_S
-    while time.monotonic() < end:
+    while time.monotonic() < end and process.poll() is None:  # who has ended will not get ready
         try:
             if requests.get(url, timeout=2).ok:
                 return

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli.demo import show_result
 from gateway.demo.scenes import SCENES
 from gateway.receipt import read_receipt
 
@@ -67,6 +68,28 @@ def test_it_leaves_receipts_and_cases_a_person_can_open(demo):
     assert len(receipts) == sum(one["receipt"] is not None for one in result["submissions"])
     assert all(read_receipt(path.read_bytes()).kind == "UPP" for path in receipts)
     assert {json.loads(path.read_text("utf-8"))["schema"] for path in cases} == {"case/1"}
+
+
+@pytest.mark.parametrize(("language", "fine", "wrong"), [("pl", "się zgadzają", "NIE"), ("en", "books balance", "NOT")])
+def test_a_person_reads_the_same_of_every_document_and_whether_the_books_balance(
+    demo, capsys, monkeypatch, language, fine, wrong
+):
+    _, result, _ = demo
+    monkeypatch.setenv("BRAMA_LANG", language)
+
+    show_result(result)
+    said = capsys.readouterr().out
+    show_result({**result, "balanced": False, "problems": ["jedna sprawa podwójnie"]})
+    unbalanced = capsys.readouterr().out
+
+    words = said.split()
+    assert all(set(one["what"].split()) <= set(words) for one in result["submissions"])
+    assert words.count("✓") == sum(one["receipt"] is not None for one in result["submissions"])
+    assert str(result["books"]["submissions"]) in said
+    assert fine in said
+    assert wrong not in said
+    assert wrong in unbalanced
+    assert "jedna sprawa podwójnie" in unbalanced
 
 
 def test_nothing_complains_when_it_ends(demo):
