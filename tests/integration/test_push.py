@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from lxml import etree
 from structlog.testing import capture_logs
 
+from gateway.cli.commands import app
+from gateway.cli.output import run_safely
 from gateway.config import GatewayConfig, HttpConfig
 from gateway.signatures.messages import MessageTrust
 from gateway.simulate.epuap import Push, PushAnswer, push, read_answer, send
@@ -80,6 +82,20 @@ def test_a_push_is_answered_with_status_and_receipt(url, intake):
     assert answer == PushAnswer(200, 1, "Przyjęto", b"<UPO/>", "UPO-1.xml")
     assert intake.kept[0].document == CALL.document
     assert intake.kept[0].caller == "127.0.0.1"
+
+
+@pytest.mark.parametrize(("answer", "code"), [(Answer(1, "Przyjęto", b"<UPO/>", "UPO-1.xml"), 0), (Answer(2, "x"), 1)])
+def test_whoever_tries_the_service_from_the_command_line_gets_answer_and_receipt(
+    url, intake, tmp_path, capsys, answer, code
+):
+    file = tmp_path / "pismo.xml"
+    file.write_bytes(CALL.document)
+    intake.act = lambda _: answer
+    assert run_safely(app, ["simulate", "push", url, CALL.mailbox, str(file)]) == code
+    assert (intake.kept[0].document, intake.kept[0].mailbox) == (CALL.document, CALL.mailbox)
+    assert f"kod {answer.code}: {answer.text}" in capsys.readouterr().out
+    written = tmp_path / "pismo.upo.xml"
+    assert (written.read_bytes() if written.exists() else None) == answer.receipt
 
 
 def test_a_rejection_is_an_answer_not_a_fault(url, intake):
