@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.answers.plan import Step
+from gateway.cli.acting import act
 from gateway.cli.chosen import Actor, Limit, Reason, Tenant, chosen, meant, opened_store, plain_table
 from gateway.cli.documents import AsJson
 from gateway.cli.output import language, out, say, show_json, shown_state
 from gateway.cli.service import Folder
+from gateway.cli.shown import told
 from schemas.texts import text
 
 if TYPE_CHECKING:
-    from gateway.operations.find import Kind
+    pass
 
 answers = typer.Typer(no_args_is_help=True, help="Odpowiedzi do mieszkańców: przejrzyj, zatwierdź, rozstrzygnij.")
 
@@ -140,25 +142,31 @@ def approve(
             store, meant(store, "answer", one), sha256=sha256.lower(), actor=actor, reason=reason,
             proceedings_checked=proceedings_checked,
         )  # fmt: skip
-    _told(done, json_)
+    told(done, json_)
 
 
 @answers.command("return")
 def return_(config: Folder, one: Answer, reason: Reason, actor: Actor, json_: AsJson = False) -> None:
     """Cofnij projekt: ewidencje zostaną zapytane, a pismo przygotowane od nowa."""
-    _act("send_back", config, "answer", one, actor, reason, json_)
+    from gateway.operations import answering
+
+    act(answering.send_back, config, "answer", one, actor, reason, json_)
 
 
 @answers.command("resume")
 def resume(config: Folder, one: Answer, reason: Reason, actor: Actor, json_: AsJson = False) -> None:
     """Wznów zatrzymaną odpowiedź: przyczynę wyjaśniono."""
-    _act("let_go_on", config, "answer", one, actor, reason, json_)
+    from gateway.operations import answering
+
+    act(answering.let_go_on, config, "answer", one, actor, reason, json_)
 
 
 @answers.command("withdraw")
 def withdraw(config: Folder, one: Answer, reason: Reason, actor: Actor, json_: AsJson = False) -> None:
     """Wycofaj odpowiedź: Brama nie odpowie, mieszkaniec dostanie odpowiedź inaczej."""
-    _act("withdraw", config, "answer", one, actor, reason, json_)
+    from gateway.operations import answering
+
+    act(answering.withdraw, config, "answer", one, actor, reason, json_)
 
 
 @answers.command("settle")
@@ -176,13 +184,15 @@ def settle(
     said: Any = verdict.value.replace("-", "_")
     with opened_store(config) as store:
         one = meant(store, "message", message)
-        _told(answering.settle_message(store, one, said, actor=actor, reason=reason), json_)
+        told(answering.settle_message(store, one, said, actor=actor, reason=reason), json_)
 
 
 @answers.command("set-aside")
 def set_aside(config: Folder, message: MessageId, reason: Reason, actor: Actor, json_: AsJson = False) -> None:
     """Odłóż pismo na bok: Brama go nie wyśle."""
-    _act("set_message_aside", config, "message", message, actor, reason, json_)
+    from gateway.operations import answering
+
+    act(answering.set_message_aside, config, "message", message, actor, reason, json_)
 
 
 @answers.command("receipts")
@@ -217,19 +227,4 @@ def bind(
 
     with opened_store(config) as store:
         one = meant(store, "message", message)
-        _told(answering.bind_receipt(store, receipt, one, actor=actor, reason=reason), json_)
-
-
-def _act(what: str, config: Path, kind: Kind, given: str, actor: str, reason: str, json_: bool) -> None:
-    from gateway.operations import answering
-
-    with opened_store(config) as store:
-        one = meant(store, kind, given)
-        _told(getattr(answering, what)(store, one, actor=actor, reason=reason), json_)
-
-
-def _told(result: Any, json_: bool) -> None:
-    if json_:
-        show_json(result.to_json())
-    else:
-        out.print(f"{result.id}: {shown_state(result.state)}", markup=False)
+        told(answering.bind_receipt(store, receipt, one, actor=actor, reason=reason), json_)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from gateway.cli.acting import act
 from gateway.cli.chosen import (
     Actor,
     FileStateOption,
@@ -19,12 +20,10 @@ from gateway.cli.chosen import (
     meant,
     opened_store,
     plain_table,
-    submission_id,
 )
 from gateway.cli.documents import AsJson
 from gateway.cli.output import language, out, say, show_json, shown_state
 from gateway.cli.service import Folder
-from gateway.cli.shown import told
 from schemas.files import LinkedFile
 from schemas.texts import text
 
@@ -82,8 +81,7 @@ def retry(config: Folder, one: FileId, reason: Reason, actor: Actor, json_: AsJs
     """Poproś ePUAP o plik jeszcze raz."""
     from gateway.operations import files as operations
 
-    with opened_store(config) as store:
-        told(operations.ask_again(store, meant(store, "file", one), actor=actor, reason=reason), json_)
+    act(operations.ask_again, config, "file", one, actor, reason, json_)
 
 
 @files.command("accept")
@@ -91,8 +89,7 @@ def accept(config: Folder, one: FileId, reason: Reason, actor: Actor, json_: AsJ
     """Dopuść plik zatrzymany do sprawdzenia; sprawa idzie z nim dalej."""
     from gateway.operations import files as operations
 
-    with opened_store(config) as store:
-        told(operations.accept(store, meant(store, "file", one), actor=actor, reason=reason), json_)
+    act(operations.accept, config, "file", one, actor, reason, json_)
 
 
 @files.command("without")
@@ -100,9 +97,7 @@ def without(config: Folder, submission: Id, reason: Reason, actor: Actor, json_:
     """Przekaż sprawę zgłoszenia bez plików, których nie ma."""
     from gateway.operations import files as operations
 
-    with opened_store(config) as store:
-        one = submission_id(store, submission)
-        told(operations.go_without(store, one, actor=actor, reason=reason), json_)
+    act(operations.go_without, config, "submission", submission, actor, reason, json_)
 
 
 def show_file(file: LinkedFile) -> None:

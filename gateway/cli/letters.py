@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.answers import _told
 from gateway.cli.chosen import (
     Actor,
     Id,
@@ -25,6 +24,7 @@ from gateway.cli.chosen import (
 from gateway.cli.documents import AsJson
 from gateway.cli.output import language, out, say, show_json, shown_state
 from gateway.cli.service import Folder
+from gateway.cli.shown import told
 from schemas.texts import text
 
 CaseNumber = Annotated[str | None, typer.Option("--case-number", help="Znak sprawy na piśmie.", metavar="ZNAK")]
@@ -69,7 +69,7 @@ def call(
             tools, one, actor=actor, reason=reason, findings=finding or None, points=point or (), days=days,
             arithmetic=arithmetic, case_number=case_number,
         )  # fmt: skip
-    _told(done, json_)
+    told(done, json_)
 
 
 def deliver_decision(
@@ -97,7 +97,7 @@ def deliver_decision(
             dated=dated.date(), subject=subject, actor=actor, reason=reason, unsigned=unsigned,
             signature_checked=signature_checked, case_number=case_number,
         )  # fmt: skip
-    _told(done, json_)
+    told(done, json_)
 
 
 def outbox(config: Folder, json_: AsJson = False) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import Progress
 
+from gateway.cli.acting import act
 from gateway.cli.chosen import (
     Actor,
     Code,
@@ -141,13 +142,17 @@ def submissions_report(
 @submissions.command("release")
 def submissions_release(config: Folder, submission: Id, reason: Reason, actor: Actor, json_: AsJson = False) -> None:
     """Zwolnij zgłoszenie, które czeka na pracownika: idzie dalej, do systemu urzędu."""
-    _act("release", config, submission, actor, reason, json_)
+    from gateway import operations
+
+    act(operations.release, config, "submission", submission, actor, reason, json_)
 
 
 @submissions.command("close")
 def submissions_close(config: Folder, submission: Id, reason: Reason, actor: Actor, json_: AsJson = False) -> None:
     """Zamknij zgłoszenie, które czeka na pracownika; zostaje zachowane i widoczne."""
-    _act("close", config, submission, actor, reason, json_)
+    from gateway import operations
+
+    act(operations.close, config, "submission", submission, actor, reason, json_)
 
 
 @deliveries.command("list")
@@ -243,7 +248,9 @@ def deliveries_look_up(config: Folder, delivery: Id, reason: Reason, actor: Acto
 @deliveries.command("set-aside")
 def deliveries_set_aside(config: Folder, delivery: Id, reason: Reason, actor: Actor, json_: AsJson = False) -> None:
     """Odłóż przekazanie na bok; nikt go już nie przekaże, a następne mogą iść dalej."""
-    _act("set_aside", config, delivery, actor, reason, json_)
+    from gateway import operations
+
+    act(operations.set_aside, config, "delivery", delivery, actor, reason, json_)
 
 
 @submissions.command("edit")
@@ -356,11 +363,3 @@ def _told_replay(result: Any, json_: bool) -> None:
             out.print(f"  {refusal.id}: {text(refusal.code, language(), id=refusal.id)}", markup=False)
     if result.refused and not result.replayed:
         leave(Exit.NO)
-
-
-def _act(what: str, config: Path, one: str, actor: str, reason: str, json_: bool) -> None:
-    from gateway import operations
-
-    find = delivery_id if what == "set_aside" else submission_id
-    with opened_store(config) as store:
-        told(getattr(operations, what)(store, find(store, one), actor=actor, reason=reason), json_)
