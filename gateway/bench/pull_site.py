@@ -17,17 +17,22 @@ from typing import Literal
 
 import requests
 
+from gateway.bench import pull_answers
+from gateway.bench.pull_answers import asks
 from gateway.config import Config, load
 from gateway.simulate import documents
 from gateway.simulate import epuap_markup as markup
+from gateway.simulate.applications import settlement_query
 from gateway.simulate.citizens import person, sign_trusted_profile, tamper
 from gateway.simulate.offices.client import Office
+from gateway.simulate.people import Person
 from gateway.simulate.pki import UPO_PASSWORD, Pki
 from gateway.simulate.soap_messages import signed_envelope
 from schemas.ids import sha256
 from schemas.octets import from_base64
 
 TENANTS = 13
+_TWICE = (0, 5)  # of every hundred: a letter, and a question, which must have one answer all the same
 Fate = Literal["accepted", "quarantined", "rejected"]
 
 _GATEWAY = """\
@@ -48,7 +53,7 @@ password = "file:seal-password"
 answer_certificates = ["{ws_sign}"]
 poll_shortest_s = 0.2
 poll_longest_s = 1.0
-"""
+{answers}"""
 _TENANT = """\
 teryt = "{teryt}"
 name = "Gmina Próbna {number}"
@@ -60,18 +65,22 @@ root = "{root}"
 [[route]]
 form = "*"
 connector = "office"
-"""
+{answers}"""
 _CONTENT = re.compile(rb"<zawartosc>([^<]*)</zawartosc>")
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A document in a box, and what must become of it; `twice`: a citizen sent it again."""
+    """A document in a box, and what must become of it.
+
+    `twice`: a citizen sent it again. `reply_box`: an answer must come there; empty for what is no question.
+    """
 
     box: str
     octets: bytes = field(repr=False)
     fate: Fate
     twice: bool
+    reply_box: str = ""
 
 
 def box_of(number: int) -> str:
@@ -86,23 +95,34 @@ def fate_of(number: int) -> Fate:
 
 
 def signed(count: int, pki: Pki) -> list[Sent]:
-    """Distinct documents, each really signed, by all processors of this machine; every hundredth is sent twice."""
+    """Distinct documents, each really signed, by all processors of this machine; every fiftieth is sent twice."""
     with multiprocessing.get_context("fork").Pool(initializer=_use, initargs=(pki,)) as pool:
         octets = pool.map(_document, range(count), chunksize=20)
-    return [Sent(box_of(one), octets[one], fate_of(one), one % 100 == 0) for one in range(count)]
+    return [
+        Sent(box_of(one), octets[one], fate_of(one), one % 100 in _TWICE, pull_answers.box_of(one) * asks(one))
+        for one in range(count)
+    ]
+
+
+def askers(count: int) -> list[Person]:
+    """Who asks something among so many."""
+    return [person(one + 1) for one in range(count) if asks(one)]
 
 
 def configure(folder: Path, database: str, epuap: Office, pki: Pki) -> Config:
     """A gateway for the thirteen; each has an office that takes its cases into a folder."""
     pki.save(folder / "pki")
     (folder / "seal-password").write_text(UPO_PASSWORD, "utf-8")
-    ws_sign = epuap.state / "ws-sign.pem"
-    (folder / "gateway.toml").write_text(_GATEWAY.format(database=database, epuap=epuap.url, ws_sign=ws_sign), "utf-8")
+    pull_answers.believe(folder / "pki" / "trust.toml", epuap)
+    ws_sign, answers = epuap.state / "ws-sign.pem", pull_answers.GATEWAY.format(epuap=epuap.url)
+    written = _GATEWAY.format(database=database, epuap=epuap.url, ws_sign=ws_sign, answers=answers)
+    (folder / "gateway.toml").write_text(written, "utf-8")
     (folder / "tenants").mkdir()
     for number in range(TENANTS):
         teryt, root = f"30{number + 1:02}012", office_root(folder, number)
         root.mkdir(parents=True)
-        written = _TENANT.format(teryt=teryt, number=number + 1, box=box_of(number), root=root)
+        given = {"number": number + 1, "box": box_of(number), "root": root, "answers": pull_answers.tenant()}
+        written = _TENANT.format(teryt=teryt, **given)
         (folder / "tenants" / f"{teryt}.toml").write_text(written, "utf-8")
     return load(folder)
 
@@ -118,6 +138,7 @@ def fill(epuap: Office, sent: Sequence[Sent]) -> int:
     everything = [*sent, *(one for one in sent if one.twice)]
     for one in everything:
         order = {"mailbox": one.box, "document": base64.b64encode(one.octets).decode(), "file_name": "pismo.xml"}
+        order |= {"reply_mailbox": one.reply_box} if one.reply_box else {}
         session.post(f"{epuap.url}/simulated/box", json=order, timeout=30).raise_for_status()
     return len(everything)
 
@@ -177,6 +198,8 @@ def _use(pki: Pki) -> None:
 
 def _document(number: int) -> bytes:
     who, fate = person(number + 1), fate_of(number)
+    if asks(number):
+        return sign_trusted_profile(settlement_query(applicant=who), who, _signing.pki)
     write = documents.unknown_form if fate == "quarantined" else documents.general_letter
     whole = sign_trusted_profile(write(seed=number + 1), who, _signing.pki)
     return tamper(whole, "digest") if fate == "rejected" else whole

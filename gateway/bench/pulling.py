@@ -1,8 +1,8 @@
-"""Thirteen boxes full of documents, pulled, decided and delivered by real processes, beside a client that only pulls.
+"""Thirteen boxes full of documents, pulled, decided, delivered and answered by real processes, beside a bare client.
 
 Floor: the same documents taken from the same simulated ePUAP and confirmed by a bare loop, and nothing else. Ours:
 `brama pull` and `brama work`, from the first document kept to the last thing written about any. Then the books: what
-ePUAP let go of, what we hold, what became of it, what the offices got.
+ePUAP let go of, what we hold, what became of it, what the offices got, what came to the boxes of those who asked.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from gateway.bench import pull_site
+from gateway.bench import pull_answers, pull_site
+from gateway.bench.pull_answers import Answers
 from gateway.bench.pull_site import TENANTS, Sent
 from gateway.config import Config
 from gateway.simulate.offices.client import Office
@@ -44,6 +45,7 @@ SELECT (SELECT count(*) FROM submission) AS kept,
        (SELECT count(*) FROM receipt WHERE origin = 'own') AS receipts,
        (SELECT count(*) FROM delivery WHERE state = 'delivered') AS delivered,
        (SELECT count(*) FROM delivery WHERE state <> 'delivered') AS undelivered,
+       (SELECT count(*) FROM message WHERE state = 'receipted') AS receipted,
        (SELECT count(*) FROM event) AS events
 """
 _TOOK = "SELECT extract(epoch FROM max(e.at) - (SELECT min(received_at) FROM submission)) FROM event e"
@@ -66,6 +68,7 @@ class Books:
     lost: int  # let go of, and not held by us
     doubled: int  # with an office more than once
     wrong: int  # another decision than the document must have
+    answers: Answers  # to the questions among the documents
 
     @property
     def balanced(self) -> bool:
@@ -77,6 +80,7 @@ class Books:
             and self.kept == decided
             and self.receipts == self.accepted + self.quarantined
             and self.delivered == self.accepted
+            and self.answers.balanced
         )
 
 
@@ -100,7 +104,8 @@ def run(documents: int = 500, progress: Progress = lambda *_: None) -> PullRepor
         with Office("epuap", folder / "epuap", "--keep-alive", "30") as epuap, embedded(folder / "pg") as address:
             floor_s = _floor(epuap, pki, sent, progress)
             epuap.reset()
-            config = pull_site.configure(_made(folder / "config"), address, epuap, pki)
+            pull_answers.open_ledger(_made(folder / "config"), address, pull_site.askers(documents))
+            config = pull_site.configure(folder / "config", address, epuap, pki)
             placed = pull_site.fill(epuap, sent)
             store = Store(address)
             try:
@@ -164,15 +169,16 @@ def _await_end(
 ) -> None:
     """Until everything is where it must be, or nothing moves any more. Raises RuntimeError: a process has ended."""
     fates = Counter(one.fate for one in sent)
-    copies = sum(one.twice for one in sent)
+    copies, questions = sum(one.twice for one in sent), sum(bool(one.reply_box) for one in sent)
     events, since = -1, time.monotonic()
     while time.monotonic() - since < STANDS_STILL_S:
         for process in processes:
             process.must_run()
         now = _tally(store)
         decided = now["accepted"] + now["quarantined"] + now["rejected"]
-        progress("pulled and delivered", now["delivered"], fates["accepted"])
+        progress("pulled, delivered, answered", now["delivered"] + now["receipted"], fates["accepted"] + questions)
         there = decided == len(sent) and now["again"] == copies and now["delivered"] == fates["accepted"]
+        there = there and now["receipted"] == questions
         if there and pull_site.let_go(epuap).total() >= placed:  # the last confirmations come after what they confirm
             return
         if now["events"] != events:
@@ -186,9 +192,11 @@ def _books(store: Store, epuap: Office, sent: Sequence[Sent], placed: int, confi
     let_go, tally = pull_site.let_go(epuap), _tally(store)
     cases = [file for number in range(TENANTS) for file in pull_site.office_root(config, number).glob("*.json")]
     tally.pop("events")
+    asked = [one.reply_box for one in sent if one.reply_box]
     return Books(
         placed=placed,
         let_go=let_go.total(),
+        answers=pull_answers.answers(epuap, asked, tally.pop("receipted")),
         **tally,
         lost=len(let_go.keys() - held.keys()),
         doubled=len(cases) - tally["delivered"],
