@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import text
 
 from connectors.rehearsal import Behaviour
 from gateway.simulate.emergency import Exported, package
+from gateway.simulate.trust_list import Listed, scheme_operator, trust_list
 from schemas.submission import Submission
-from tests.builders import MAILBOX, TERYT, a_signed_document
+from tests.builders import MAILBOX, TERYT, a_signed_document, pki
 from tests.gateways import Gateway
 from tests.program import FINE, NO, USAGE, Program
 
@@ -121,6 +124,26 @@ def test_second_opinions_are_shown_and_a_contradiction_is_told_by_the_exit_code(
     assert "zgodna" in told(True)
     assert "SPRZECZNA" in told(False, expect=NO)
     assert "zgodna" not in told(None, "--differing", expect=NO)
+
+
+def test_an_imported_list_is_shown_with_its_services_and_the_same_one_again_is_no_news(brama, folder):
+    now = datetime.now(UTC)
+    operator, ours = scheme_operator(now), pki()
+    service = Listed(ours.qualified_ca.certificate, (("granted", now - timedelta(days=400)),))
+    (folder / "tsl.xml").write_bytes(trust_list([service], operator, ours, issued_at=now - timedelta(days=1)))
+    (folder / "pki" / "operator.pem").write_bytes(operator.certificate.public_bytes(Encoding.PEM))
+    with (folder / "pki" / "trust.toml").open("a", encoding="utf-8") as trust:
+        trust.write('\n[lists]\nsigners = ["operator.pem"]\n')
+
+    first = brama("trust", "import", folder / "tsl.xml", "--config", folder)
+    again = brama("trust", "import", folder / "tsl.xml", "--config", folder)
+
+    (shown,) = brama.json("trust", "list", "--config", folder)
+    assert [one["status"] for one in shown["services"]] == ["granted"]
+    assert all(word in first for word in ("PL", str(shown["sequence"]), "nowa"))
+    assert "bez zmian" in again
+    said = brama("trust", "list", "--config", folder)
+    assert all(one["name"] in said and one["status"] in said for one in shown["services"])
 
 
 @pytest.mark.parametrize("more", [(), ("--json",)], ids=["a person", "a program"])
