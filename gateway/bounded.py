@@ -14,7 +14,7 @@ from typing import Any
 
 from schemas.errors import BramaError
 
-_START_S = 10.0  # of starting an interpreter on a busy machine
+_START_S = 60.0  # of starting an interpreter on a busy machine
 _SLOWER = 3  # how much longer than its processor time a call may take on a busy machine
 
 

@@ -14,7 +14,7 @@ from gateway.signatures import verify
 from gateway.simulate import citizens, pki
 from schemas.verification import Indication, Signer
 from tests.mutations import mutate
-from tests.signing import trust
+from tests.signing import honest_s, trust
 
 EXAMPLES = int(os.environ.get("BRAMA_FUZZ_EXAMPLES", "400"))
 PERSON = citizens.person(6)
@@ -41,7 +41,7 @@ def holds(original: bytes, changed: bytes) -> None:
     """If the changed document passes, it says what the original said, and the same people signed it."""
     started = time.thread_time()
     result = verify(changed, trust())
-    assert time.thread_time() - started < 1
+    assert time.thread_time() - started < 20_000 * honest_s()
     if result.indication is Indication.PASSED:
         honest = verify(original, trust())
         assert result.signed_xml == honest.signed_xml
