@@ -24,6 +24,7 @@ from schemas.effectiveness import LodgingPolicy
 from schemas.errors import ConfigError, IdentifierInvalid
 from schemas.ids import FormId, Mailbox, Teryt
 from schemas.submission import Channel
+from schemas.wrong import said
 
 
 def _form(value: Any) -> Any:
@@ -344,7 +345,7 @@ def _read(file: Path, model: type[_T], problems: list[str]) -> _T | None:
 def _sentence(file: Path, model: type[BaseModel], item: Any) -> str:
     where = ".".join(str(part) for part in item["loc"]) or "(plik)"
     if item["type"] != "extra_forbidden":
-        return f"{file.name}: {where}: {item['msg']}"
+        return f"{file.name}: {where}: {said(item['msg'])}"
     near = difflib.get_close_matches(str(item["loc"][-1]), _known_keys(model), n=1)
     hint = f" — czy chodziło o „{near[0]}”? / did you mean {near[0]}?" if near else ""
     return f"{file.name}: {where}: nieznany klucz / unknown key{hint}"
@@ -389,4 +390,5 @@ def _parsed(kind: type[str], value: str) -> str:
     try:
         return kind(value)
     except IdentifierInvalid as error:
-        raise ValueError(f"oczekiwano {error.facts['expected']} / expected {error.facts['expected']}") from error
+        kind_of, expected = error.facts["kind"], error.facts["expected"]
+        raise ValueError(f"to nie jest {kind_of}, oczekiwano: {expected} / not a {kind_of}") from error

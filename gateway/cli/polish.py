@@ -12,6 +12,8 @@ from typing import Any
 
 import typer
 
+from schemas.wrong import in_polish
+
 _Formatter: Any = typer.Context.formatter_class
 
 _HEADINGS = {"Arguments": "Argumenty", "Options": "Opcje", "Commands": "Polecenia"}
@@ -67,12 +69,6 @@ _SENTENCES: tuple[tuple[str, str], ...] = (
     (r"(?:file|path|dir|directory) (?P<a>'.+') is not readable\.", "{a}: brak prawa odczytu."),
     (r"(?:file|path|dir|directory) (?P<a>'.+') is not writable\.", "{a}: brak prawa zapisu."),
     (r"Value error, (?P<a>.+)", "{a}"),
-    (r"Input should be a valid integer.*", "oczekiwano liczby całkowitej."),
-    (r"Input should be a valid number.*", "oczekiwano liczby."),
-    (r"Input should be a finite number.*", "oczekiwano liczby."),
-    (r"Input should be greater than or equal to (?P<a>\S+)", "najmniej {a}."),
-    (r"Input should be less than or equal to (?P<a>\S+)", "najwyżej {a}."),
-    (r"Input should be (?P<a>.+) or (?P<b>.+)", "oczekiwano {a} albo {b}."),
     (r"(?P<a>.+) is not in the range (?P<b>\S+)\.", "{a} jest poza zakresem {b}."),
     (r"(?P<a>'.*') is not one of (?P<b>.+)\.", "{a} nie jest żadną z wartości: {b}."),
 )  # fmt: skip
@@ -85,7 +81,8 @@ def spoken(sentence: str) -> str:
         if found:
             parts = {name: spoken(value or "") for name, value in found.groupdict().items()}
             return polish.format(**parts).strip()
-    return sentence
+    known = in_polish(sentence)
+    return f"{known}." if known else sentence
 
 
 def teach(command: Any) -> Any:
