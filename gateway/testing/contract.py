@@ -137,6 +137,12 @@ class ConnectorContract(Declarations):
         if connector.capabilities.look_up:
             assert connector.find("nigdy-nie-przyszlo") is None
 
+    def test_find_knows_what_arrived(self, connector: Connector) -> None:
+        if connector.capabilities.look_up:
+            assert isinstance(deliver(connector, "kontrakt-1"), Delivered)
+            assert connector.find("kontrakt-1") is not None
+            assert connector.find("KONTRAKT-1") is None  # nor does it take another key for this one
+
     def test_threads_share_one_instance(self, connector: Connector, office: OfficeUnderTest) -> None:
         keys = [f"kontrakt-{number}" for number in range(6)]
         outcomes: dict[str, Any] = {}
