@@ -7,9 +7,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gateway.simulate import authorities, pki
 from gateway.simulate.authorities import Revoked, pointers
+from gateway.simulate.pki import PrivateKey
 from gateway.trust import Anchor, RevocationEvidence, TrustVerdict
 from tests.trust_pki import DAY, HOUR, T, World, ask, world
 
@@ -156,3 +158,66 @@ def test_an_answer_signed_with_a_digest_not_on_the_list_is_unusable(w: World) ->
 def test_a_responder_that_is_busy_says_nothing(w: World) -> None:
     busy = ocsp.OCSPResponseBuilder.build_unsuccessful(ocsp.OCSPResponseStatus.TRY_LATER).public_bytes(Encoding.DER)
     assert cause(ask(w, w.root_list() + RevocationEvidence(ocsps=(busy,)))) == "none"
+
+
+def delegated(w: World, key: PrivateKey) -> pki.Identity:
+    """A responder of the authority with this key."""
+    purposes = ((x509.ExtendedKeyUsage([ExtendedKeyUsageOID.OCSP_SIGNING]), False), (x509.OCSPNoCheck(), False))
+    return pki.issue(pki.name("TEST OCSP", "TEST"), w.ca, at=T, key=key, extensions=purposes)
+
+
+def test_a_responder_with_an_rsa_key_is_believed_and_one_changed_octet_is_not(w: World) -> None:
+    (good,) = w.answer(responder=delegated(w, pki.new_key())).ocsps
+    assert ask(w, w.root_list() + RevocationEvidence(ocsps=(good,))).passed
+    value = ocsp.load_der_ocsp_response(good).signature
+    forged = good.replace(value, value[:-1] + bytes([value[-1] ^ 1]))
+    assert cause(ask(w, w.root_list() + RevocationEvidence(ocsps=(forged,)))) == "unverifiable"
+
+
+@pytest.mark.parametrize(("critical", "why"), [(True, "unverifiable"), (False, None)])
+def test_an_answer_with_a_critical_extension_nobody_knows_is_unusable(
+    w: World, critical: bool, why: str | None
+) -> None:
+    builder = ocsp.OCSPResponseBuilder().add_response(
+        cert=w.person.certificate, issuer=w.ca.certificate, algorithm=hashes.SHA256(),
+        cert_status=ocsp.OCSPCertStatus.GOOD, this_update=T, next_update=T + HOUR,
+        revocation_time=None, revocation_reason=None,
+    )  # fmt: skip
+    builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, w.responder.certificate)
+    builder = builder.certificates([w.responder.certificate]).add_extension(UNKNOWN, critical=critical)
+    answer = builder.sign(w.responder.key, hashes.SHA256()).public_bytes(Encoding.DER)  # type: ignore[arg-type]
+    verdict = ask(w, w.root_list() + RevocationEvidence(ocsps=(answer,)))
+    assert (None if verdict.passed else cause(verdict)) == why
+
+
+UNKNOWN = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00")
+
+
+def with_entry(w: World, *extensions: tuple[x509.ExtensionType, bool]) -> TrustVerdict:
+    """Judged with a list that has an entry for the person, said more of by these extensions."""
+    entry = x509.RevokedCertificateBuilder().serial_number(w.person.certificate.serial_number)
+    entry = entry.revocation_date(T - DAY)
+    for extension, critical in extensions:
+        entry = entry.add_extension(extension, critical=critical)
+    listed = (
+        x509.CertificateRevocationListBuilder().issuer_name(w.ca.certificate.subject).last_update(T)
+        .next_update(T + DAY).add_revoked_certificate(entry.build()).sign(w.ca.key, hashes.SHA256())  # type: ignore[arg-type]
+    )  # fmt: skip
+    return ask(w, w.root_list() + RevocationEvidence(crls=(listed.public_bytes(Encoding.DER),)))
+
+
+def test_an_entry_says_revoked_unless_it_takes_that_back(w: World) -> None:
+    assert with_entry(w).sub_indication == "REVOKED_NO_POE"
+    assert with_entry(w, (x509.InvalidityDate(T.replace(tzinfo=None)), True)).sub_indication == "REVOKED_NO_POE"
+    assert with_entry(w, (x509.CRLReason(x509.ReasonFlags.remove_from_crl), False)).passed
+
+
+@pytest.mark.parametrize(
+    "extension",
+    [(UNKNOWN, True), (x509.CertificateIssuer([x509.DirectoryName(pki.name("TEST Inne CA", "TEST"))]), True)],
+    ids=["unknown", "of another authority"],
+)
+def test_a_list_with_an_entry_that_cannot_be_understood_is_unusable(
+    w: World, extension: tuple[x509.ExtensionType, bool]
+) -> None:
+    assert cause(with_entry(w, extension)) == "unverifiable"
