@@ -4,7 +4,8 @@
 unset CDPATH
 cd "$(dirname "$0")/.." || exit 2
 PIP_DISABLE_PIP_VERSION_CHECK=1
-export PIP_DISABLE_PIP_VERSION_CHECK
+PIP_DEFAULT_TIMEOUT=60 # seconds of silence, then it asks again, some five times
+export PIP_DISABLE_PIP_VERSION_CHECK PIP_DEFAULT_TIMEOUT
 
 fail() {
     echo "$1" >&2

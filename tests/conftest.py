@@ -103,7 +103,8 @@ def _own_logging() -> Iterator[None]:
 def _fast() -> Path | None:
     """Memory for the data where there is plenty: a database per test is many small files."""
     memory = Path("/dev/shm")
-    return memory if memory.is_dir() and shutil.disk_usage(memory).free > 1 << 30 else None
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    return memory if memory.is_dir() and shutil.disk_usage(memory).free > processes << 30 else None
 
 
 def _named(address: str, name: str) -> str:

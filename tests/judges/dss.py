@@ -97,7 +97,7 @@ def judge(listed: Sequence[Sample], folder: Path) -> list[str]:
         input="".join(lines).encode(),
         capture_output=True,
         check=True,
-        timeout=240,
+        timeout=600,
     )
     said: list[list[str]] = [[] for _ in listed]
     for line in finished.stdout.decode().splitlines():

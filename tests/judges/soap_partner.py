@@ -15,6 +15,7 @@ import requests
 
 from tests import require
 from tests.judges import maven
+from tests.waiting import PATIENCE_S
 
 PASSWORD = "partner"  # of keys generated for one run
 
@@ -43,14 +44,14 @@ class Partner:
     def pushes(self, how: str, to: str, mailbox: str, document: bytes) -> Said:
         """Let it call a push endpoint."""
         order = f"{how} {to} {base64.b64encode(document).decode()} {mailbox}"
-        said = requests.post(f"{self.url}/call", order.encode(), timeout=60)
+        said = requests.post(f"{self.url}/call", order.encode(), timeout=PATIENCE_S)
         assert said.status_code == 200, said.text
         signer, code, words, receipt = said.content.decode().split("\n")
         return Said(signer, code, words, base64.b64decode(receipt))
 
     def puts(self, document: bytes) -> None:
         """Put a document into the box it plays."""
-        requests.post(f"{self.url}/put", document, timeout=10).raise_for_status()
+        requests.post(f"{self.url}/put", document, timeout=PATIENCE_S).raise_for_status()
 
     def service(self, how: str, name: str) -> str:
         """The address of a service whose answers are signed in this way."""
@@ -79,7 +80,7 @@ def partner(own: bytes, stranger: bytes, pinned: bytes) -> Iterator[Partner]:
                 yield Partner(f"http://127.0.0.1:{int(process.stdout.readline())}")
             finally:
                 process.stdin.close()  # its end
-                process.wait(20)
+                process.wait(PATIENCE_S)
 
 
 @functools.cache

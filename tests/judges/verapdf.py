@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-import os
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from tests import require
+from tests.judges import maven
 
 VERSION = "1.28.2"
 _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
@@ -21,23 +22,14 @@ def failures(files: Sequence[Path], flavour: str) -> list[str]:
     """Names of the files that do not keep to the standard: `ua1` or `2a`."""
     command = [require.program("java"), "-XX:TieredStopAtLevel=1", "-cp", f"{_jars()}/*"]
     command += ["org.verapdf.apps.GreenfieldCliWrapper", "--flavour", flavour, "--format", "text"]
-    finished = subprocess.run([*command, *map(str, files)], capture_output=True, text=True, check=False, timeout=300)
+    finished = subprocess.run([*command, *map(str, files)], capture_output=True, text=True, check=False, timeout=600)
     passed = {line.split()[1] for line in finished.stdout.splitlines() if line.startswith("PASS ")}
     return [file.name for file in files if str(file) not in passed]
 
 
 @functools.cache
 def _jars() -> Path:
-    """Fetched once a machine, kept in the user's cache."""
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "brama-judges" / f"verapdf-{VERSION}"
-    if not (folder / "complete").is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "pom.xml").write_text(_POM, "utf-8")
-        command = [require.program("mvn"), "-q", "-B", "-f", str(folder / "pom.xml"), "dependency:copy-dependencies"]
-        fetched = subprocess.run(
-            [*command, f"-DoutputDirectory={folder / 'lib'}"], capture_output=True, check=False, timeout=280
-        )
-        if fetched.returncode:
-            require.missing("veraPDF could not be fetched from Maven Central")
-        (folder / "complete").touch()
-    return folder / "lib"
+    with tempfile.TemporaryDirectory() as folder:
+        pom = Path(folder, "pom.xml")
+        pom.write_text(_POM, "utf-8")
+        return maven.fetched(f"verapdf-cli-{VERSION}", pom)

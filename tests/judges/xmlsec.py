@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from tests import require
+from tests.waiting import PATIENCE_S
 
 
 def accepts(document: bytes, detached: Mapping[str, bytes] | None = None) -> bool:
@@ -24,5 +25,5 @@ def accepts(document: bytes, detached: Mapping[str, bytes] | None = None) -> boo
             command += [f"--url-map:{unquote(uri)}", str(file)]
         file = Path(folder, "document.xml")
         file.write_bytes(document)
-        finished = subprocess.run([*command, str(file)], capture_output=True, check=False, timeout=60)
+        finished = subprocess.run([*command, str(file)], capture_output=True, check=False, timeout=PATIENCE_S)
     return finished.returncode == 0
