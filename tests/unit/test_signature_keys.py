@@ -1,4 +1,4 @@
-"""Keys in ds:KeyInfo: each kind we know is read exactly; what cannot be read is noted, never guessed."""
+"""Keys in ds:KeyInfo, each kind we know read exactly and the others noted; and what each says of a value."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import base64
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from lxml import etree
 
 from gateway.signatures import keys
+from gateway.signatures.algorithms import Method, fits, verifies
 from gateway.signatures.reasons import Refusal
 from gateway.signatures.structure import DEFAULT_BOUNDS, Bounds
 from schemas import xmldoc
@@ -17,7 +20,8 @@ from schemas.xmldoc import DS
 
 DS11 = "http://www.w3.org/2009/xmldsig11#"
 POINT = ec.generate_private_key(ec.SECP256R1()).public_key()
-NUMBERS = dsa.generate_private_key(1024).public_key()  # any: what is tried is the reading
+OWN = dsa.generate_private_key(1024)  # short, because its parameters are sought anew
+NUMBERS = OWN.public_key()
 MODULUS = rsa.generate_private_key(65537, 2048).public_key()
 
 
@@ -94,3 +98,41 @@ def test_more_keys_than_anybody_needs_are_refused() -> None:
 def test_a_key_elsewhere_is_never_fetched() -> None:
     found = keys.read(element('<RetrievalMethod URI="http://example.invalid/key"/>'), DEFAULT_BOUNDS)
     assert [note.code for note in found.notes] == ["signature.reference_refused"]
+
+
+DATA = "treść podpisu".encode()
+
+
+def side_by_side(der: bytes, octets: int) -> bytes:
+    """r and s of a DER signature as XML wants them."""
+    return b"".join(number.to_bytes(octets, "big") for number in decode_dss_signature(der))
+
+
+def dsa_signed() -> tuple[keys.PublicKey, bytes, Method]:
+    width = OWN.parameters().parameter_numbers().q.bit_length() // 8
+    return OWN.public_key(), side_by_side(OWN.sign(DATA, SHA256()), width), Method("dsa", SHA256())
+
+
+def ec_signed(curve: ec.EllipticCurve) -> tuple[keys.PublicKey, bytes, Method]:
+    own = ec.generate_private_key(curve)
+    value = side_by_side(own.sign(DATA, ec.ECDSA(SHA256())), (curve.key_size + 7) // 8)
+    return own.public_key(), value, Method("ecdsa", SHA256())
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "method"), [dsa_signed(), ec_signed(ec.SECP256R1()), ec_signed(ec.SECP521R1())],
+    ids=["dsa", "p256", "p521"],
+)  # fmt: skip
+def test_a_value_holds_for_its_data_and_no_other(key: keys.PublicKey, value: bytes, method: Method) -> None:
+    assert fits(method, key)
+    assert verifies(method, key, value, DATA)
+    assert not verifies(method, key, value, DATA + b" ")
+    assert not verifies(method, key, value[:-1] + bytes([value[-1] ^ 1]), DATA)
+    assert not verifies(method, key, b"\0" + value, DATA)  # of another length than the key's
+
+
+def test_a_curve_nobody_agreed_on_is_refused() -> None:
+    key, value, method = ec_signed(ec.SECP256K1())
+    with pytest.raises(Refusal) as caught:
+        verifies(method, key, value, DATA)
+    assert caught.value.reason.code == "signature.algorithm_refused"
