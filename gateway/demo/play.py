@@ -24,7 +24,7 @@ from schemas.ids import sha256
 from schemas.submission import Submission
 
 Say = Callable[[str], None]
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 ACTOR = "demo"
 
 

@@ -29,7 +29,7 @@ from gateway.store.database import Store
 from schemas.ids import sha256
 
 T = TypeVar("T")
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 CLERK = "demo"
 
 

@@ -32,7 +32,7 @@ def demo(tmp_path_factory):
             "PYTHONPATH": str(Path(__file__).parents[2]),
         },
         check=False,
-        timeout=240,
+        timeout=600,
     )
     shutil.rmtree(home, ignore_errors=True)
     assert done.returncode == 0, done.stdout + done.stderr

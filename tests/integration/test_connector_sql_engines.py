@@ -216,7 +216,7 @@ def offline(server: Server, *what: str) -> None:
     url = sa.make_url(server.url)
     base = f"127.0.0.1/{url.port}:{url.database}"
     command = [program("gfix"), "-user", "SYSDBA", "-password", str(url.password), *what, base]
-    done = subprocess.run(command, env=server.environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, env=server.environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

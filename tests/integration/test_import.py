@@ -297,7 +297,7 @@ def test_a_package_over_its_bounds_is_refused_whole(gateway, tmp_path, bounds, c
 def brama_import(config: Path, file: Path, *more: str, crash_at: str = "") -> subprocess.CompletedProcess[bytes]:
     environment = os.environ | ({"BRAMA_CRASH_AT": crash_at} if crash_at else {})
     command = [sys.executable, "-m", "gateway", "import", str(file), "--config", str(config), "--json", *more]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=120, check=False)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=600, check=False)
 
 
 def test_killed_amid_a_package_and_run_again_nothing_is_lost_or_doubled(database, tmp_path):

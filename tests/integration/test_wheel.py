@@ -44,7 +44,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(*command: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     clean = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "PYTHONUTF8": "1"}
-    return subprocess.run(command, cwd=cwd or "/", env=clean, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, cwd=cwd or "/", env=clean, capture_output=True, text=True, timeout=600, check=False)
 
 
 def test_the_wheel_carries_schemas_mappings_and_the_example_configuration(wheel):

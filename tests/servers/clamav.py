@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests import require
+from tests.waiting import PATIENCE_S
 
 MARK = b"fictitious-test-virus-of-brama"
 
@@ -26,10 +27,10 @@ def clamd(folder: Path) -> Iterator[str]:
     command = [program, "-c", str(folder / "clamd.conf")]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        give_up = time.monotonic() + 60
+        give_up = time.monotonic() + PATIENCE_S
         while not wire.exists() and process.poll() is None and time.monotonic() < give_up:
             time.sleep(0.1)
         yield str(wire)
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(PATIENCE_S)

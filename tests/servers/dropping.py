@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from tests.waiting import PATIENCE_S
+
 
 class Dropping(ThreadingHTTPServer):
     """What it counted. `hang_up_on_all`: from now on no request is answered."""
@@ -61,4 +63,4 @@ def dropping() -> Iterator[Dropping]:
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(5)
+        thread.join(PATIENCE_S)

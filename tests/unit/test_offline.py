@@ -32,7 +32,7 @@ def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     (folder / "tmp").mkdir()
     return subprocess.run(
         command, cwd=offline.PROJECT, env={**os.environ, "TMPDIR": str(folder / "tmp")},
-        capture_output=True, text=True, check=False, timeout=240,
+        capture_output=True, text=True, check=False, timeout=600,
     )  # fmt: skip
 
 

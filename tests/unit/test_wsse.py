@@ -221,7 +221,7 @@ def xmlsec1_accepts(message: bytes, folder: Path) -> bool:
         "--node-xpath",
         "//*[local-name()='Signature']",
     ]
-    finished = subprocess.run([*command, str(folder / "message.xml")], capture_output=True, check=False, timeout=60)
+    finished = subprocess.run([*command, str(folder / "message.xml")], capture_output=True, check=False, timeout=300)
     return finished.returncode == 0
 
 

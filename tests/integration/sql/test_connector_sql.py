@@ -109,7 +109,7 @@ def test_check_writes_nothing(connector: SqlConnector, database: str) -> None:
 
 
 def test_a_line_that_falls_silent_ends_in_time(url: str, line: Office, database: str) -> None:
-    connector = connector_for(url, timeout_s=1.0)
+    connector = connector_for(url, timeout_s=2.0)
     connector.check()
     line.tell("silent")
     try:
