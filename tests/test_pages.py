@@ -73,6 +73,11 @@ def test_the_index_of_the_documentation_names_every_page() -> None:
     assert [shown(page) for page in PAGES if page.parent == index.parent and page not in {index, *named}] == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=shown)
+def test_no_page_holds_a_place_that_was_to_be_filled(page: Path) -> None:
+    assert re.findall(r"@[A-Z_]+@|TODO|FIXME|\bTBD\b", page.read_text("utf-8")) == []
+
+
 def commands(page: Path) -> Iterator[str]:
     """Every call of `brama` on a page, in code blocks (continued lines joined) and in code spans."""
     text = page.read_text("utf-8")
