@@ -168,7 +168,7 @@ def passed() -> Verification:
 
 def printed(file: Path) -> str:
     command = [require.program("pdftotext"), "-layout", str(file), "-"]
-    told = subprocess.run(command, capture_output=True, check=True, timeout=60).stdout.decode()
+    told = subprocess.run(command, capture_output=True, check=True, timeout=300).stdout.decode()
     return " ".join(told.replace("\N{NO-BREAK SPACE}", " ").split())
 
 
@@ -225,5 +225,5 @@ def test_without_the_extra_the_refusal_names_it():
         "try: Rendered('', '', {}).pdf(datetime.now(UTC))\n"
         "except AnswerError as error: print(error.code)"
     )
-    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=300)
     assert ran.stdout.strip() == "answers.pdf_missing", ran.stderr
