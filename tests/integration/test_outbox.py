@@ -123,6 +123,19 @@ def test_a_channel_that_cannot_be_reached_is_tried_again_until_it_can(gateway, o
         office.start()
 
 
+def test_a_channel_that_cannot_be_set_up_sends_nothing_until_it_is_mended(gateway, office):
+    key = gateway.tools.config.folder / "pki" / "upo-seal.p12"
+    message, octets = gateway.put(), key.read_bytes()
+    key.write_bytes(b"nie ten plik")
+    flow.send(message.id, gateway.tools)
+    assert (state(gateway, message), gateway.tries(message.id), sent(office)) == ("due", ["unreachable"], [])
+    assert gateway.message(message.id).last_code.startswith("config.")
+    key.write_bytes(octets)
+    gateway.later()
+    gateway.work_until_quiet()
+    assert (state(gateway, message), len(sent(office))) == ("receipted", 1)
+
+
 def test_a_refusal_is_kept_word_for_word_and_not_repeated(gateway, office):
     office.tell("refuse", times=1)
     message = gateway.put()
