@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
+from gateway.answers.plan import Step
+from gateway.cli.output import shown_state
+from gateway.store.uploads import UploadState
+from schemas.delivery import DeliveryState
+from schemas.files import FileState
+from schemas.outgoing import MessageState
+from schemas.submission import Decision, SubmissionState
 from schemas.texts import all_texts, shown, text
+from tests.test_layers import ROOT
 
 PLACES = {name for entry in all_texts().values() for _, name, _, _ in string.Formatter().parse(entry["pl"]) if name}
 
@@ -67,3 +75,20 @@ def test_the_gateway_is_called_by_its_name_with_a_capital_letter() -> None:
 
     wrong = [code for code, entry in all_texts().items() if any(w in without_commands(entry["pl"]) for w in small)]
     assert wrong == []
+
+
+STATES = [*DeliveryState, *SubmissionState, *Decision, *FileState, *MessageState, *Step, *UploadState]
+
+
+@pytest.mark.parametrize("code", sorted({state.value for state in STATES} | {"unreachable"}))
+def test_every_state_has_a_polish_word_on_the_screen(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BRAMA_LANG", raising=False)
+    assert shown_state(code) == f"{all_texts()[f'word.state_{code}']['pl']} ({code})"
+    monkeypatch.setenv("BRAMA_LANG", "en")
+    assert shown_state(code) == code
+
+
+def test_the_clerks_page_calls_states_as_the_screen_does() -> None:
+    page = (ROOT / "docs" / "operator.md").read_text("utf-8")
+    words = {state.value: all_texts()[f"word.state_{state.value}"]["pl"] for state in DeliveryState}
+    assert [code for code, word in words.items() if f"{word} (`{code}`)" not in page] == []
