@@ -6,7 +6,8 @@ from typing import Any
 
 from rich.text import Text
 
-from gateway.cli.output import language, out, say, shown_state
+from gateway.cli.output import language, out, say, shown_letter, shown_state
+from gateway.cli.reasons import reason
 from schemas.texts import text
 
 _EFFECTS = {
@@ -42,7 +43,10 @@ def show_mail(view: Any) -> None:
     for item in view.answers:
         one = item.answer
         why = text(one.last_code, language()) if one.last_code else ""
-        out.print(Text(f"  ← {one.service}: {shown_state(one.step)}", "bold") + Text(f"  {one.id}  {why}", "dim"))
+        out.print(
+            Text(f"  ← {shown_letter(one.service)}: {shown_state(one.step)}", "bold")
+            + Text(f"  {one.id}  {why}", "dim")
+        )
         for file in item.uploads:
             out.print(
                 f"    ↑ {file.name}  {file.size_bytes}  {shown_state(file.state.value)}  {file.code or ''}",
@@ -59,6 +63,7 @@ def show_mail(view: Any) -> None:
 
 def show_questions(view: Any) -> None:
     """What goes on only when a person decides."""
+    said = {item.delivery.id: item.delivery.last_text for item in view.deliveries}
     for one in view.questions:
-        why = text(one.code, language()) if one.code else ""
+        why = reason(one.code, said.get(one.id))
         out.print(Text(f"  ? {say(*_QUESTIONS[one.what])}", "yellow") + Text(f"  {why}  {one.id}", "dim"))

@@ -62,6 +62,12 @@ def shown_state(code: str | None) -> str:
     return f"{known['pl']} ({code})" if known and language() == "pl" else code
 
 
+def shown_letter(code: str | None) -> str:
+    """What is answered, or the letter that answers it, by its name; none is a dash, and a stranger stands as it is."""
+    known = all_texts().get(f"word.letter_{code}")
+    return known[language()] if known else code or "—"
+
+
 def show_json(document: Any) -> None:
     """One JSON document on stdout, UTF-8, readable."""
     sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2, default=str) + "\n")

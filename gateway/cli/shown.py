@@ -9,6 +9,7 @@ from rich.text import Text
 
 from gateway.cli.mail import rulings_shown, show_mail, show_questions
 from gateway.cli.output import language, out, say, show_json, shown_state
+from gateway.cli.reasons import advice, reason
 from schemas.texts import text
 
 
@@ -69,13 +70,15 @@ def show_delivery(view: Any) -> None:
     from gateway.clock import shown
 
     one = view.delivery
-    why = text(one.last_code, language()) if one.last_code else ""
+    why, next_ = reason(one.last_code, one.last_text), advice(view)
     out.print(
         Text(f"  → {one.connector}: {shown_state(one.state.value)}", "bold")
         + Text(f"  {one.reference or ''}  {one.id}", "dim")
     )
     if why:
-        out.print(f"    {why} [{one.last_code}] {one.last_text or ''}", markup=False)
+        out.print(f"    {why} [{one.last_code}]", markup=False)
+    if next_:
+        out.print(Text(f"    {next_}", "yellow"))
     for attempt in view.attempts:
         outcome = shown_state(attempt.outcome) if attempt.outcome else say("bez wyniku", "no outcome")
         took = f"{attempt.took_ms} ms" if attempt.took_ms is not None else ""
