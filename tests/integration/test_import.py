@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -73,6 +74,29 @@ def test_every_document_becomes_a_submission_with_what_the_descriptor_says(gatew
     assert view.receipts == ()  # ePUAP has given the sender its own
     gateway.work_until_quiet()
     assert gateway.states(one) == ["delivered"]
+
+
+@pytest.mark.parametrize(
+    ("element", "said", "posted_at", "document_id"),
+    [
+        ("DataNadania", "2026-05-23T14:34:19.549+02:00", SENT, "17"),
+        ("DataNadania", "2026-05-23T14:34:19.549", SENT, "17"),  # Polish wall time
+        ("DataNadania", "wczoraj", None, "17"),
+        ("DataNadania", "9999-12-31T24:00:00", None, "17"),
+        ("DaneDodatkowe", "*", SENT, None),
+    ],
+)
+def test_one_fact_that_cannot_be_read_costs_only_itself(gateway, tmp_path, element, said, posted_at, document_id):
+    octets = io.BytesIO(package([a_letter(document_id="17")]))
+    with zipfile.ZipFile(octets) as made:
+        files = {name: made.read(name) for name in made.namelist()}
+    told = re.sub(rf"(<{element}>)[^<]*", rf"\g<1>{said}", files[DESCRIPTOR].decode())
+    with zipfile.ZipFile(octets, "w") as changed:
+        for name, content in {**files, DESCRIPTOR: told.encode()}.items():
+            changed.writestr(name, content)
+    (item,) = brought_in(gateway, octets.getvalue(), tmp_path).items
+    one = operations.submission(gateway.tools.store, item.submission).submission
+    assert (item.outcome, one.posted_at, one.epuap_document_id) == ("accepted", posted_at, document_id)
 
 
 def test_importing_a_package_again_changes_nothing(gateway, tmp_path):
