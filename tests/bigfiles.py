@@ -34,7 +34,7 @@ def files_toml(office: Office, folder: Path, **more: object) -> str:
         "hosts": f'["{HOST}"]',
         "spool": f'"{folder}/spool"',
         "limit_bytes": 64 * 1024 * 1024,
-        "timeout_s": 5.0,
+        "timeout_s": 30.0,
         "gone_codes": "[-30]",
         **more,
     }
@@ -60,7 +60,7 @@ def fetching(store: Store, folder: Path) -> Gateway:
 def uploaded(office: Office, content: bytes = CONTENT, name: str = "plan.pdf") -> str:
     """A citizen uploads a file; its id."""
     order = {"content": base64.b64encode(content).decode(), "name": name}
-    answer = requests.post(f"{office.url}/simulated/file", json=order, timeout=30)
+    answer = requests.post(f"{office.url}/simulated/file", json=order, timeout=120)
     return str(answer.json()["file_id"])
 
 

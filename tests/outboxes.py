@@ -59,7 +59,7 @@ password = "env:BRAMA_TEST_SEAL_PASSWORD"
 answer_certificates = ["{state}/ws-sign.pem"]
 sent_store = "{sent_store}"
 sent_settle_s = {settle_s}
-timeout_s = 3.0
+timeout_s = 30.0
 """
 
 

@@ -39,6 +39,7 @@ from tests.bigfiles import HOST, files_toml
 from tests.builders import TERYT, pki
 from tests.outboxes import CITIZEN_BOX, Correspondent, a_letter_writer, a_town
 from tests.outboxes import answering as a_correspondent
+from tests.waiting import wait_until
 
 BY: dict[str, Any] = {"actor": "urzędnik", "reason": "test"}
 PDF = b"%PDF-1.7\n% decyzja\n"
@@ -216,14 +217,14 @@ def test_an_upload_that_ends_after_the_answer_was_taken_over_is_an_orphan(town, 
     submission = gateway.receive(reply_mailbox=CITIZEN_BOX)
     gateway.work_until_quiet()
     new = letters.deliver_decision(gateway.tools, submission.id, ("decyzja.pdf", BIG), **DECISION, **BY)
-    office.tell("slow", times=1, match="UploadFileParam", seconds=1.5)
+    office.tell("slow", times=1, match="UploadFileParam", seconds=600)
     late = threading.Thread(target=reply.work, args=(new.id, gateway.tools))
     late.start()
-    while not states(gateway, new.id):
-        pass
+    wait_until(lambda: office.effects("file"))
     with gateway.tools.store.begin() as transaction:  # its time is over
         transaction.execute(text("UPDATE answer SET due_at = now()"))
     reply.work(new.id, gateway.tools)
+    office.tell("up")
     late.join()
     gateway.work_until_quiet()
     first, second = answering.shown(gateway.tools.store, new.id).uploads

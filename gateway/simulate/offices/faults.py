@@ -11,7 +11,7 @@ MODES = {
     "error_in_success": "answers HTTP 200 with an error inside; stores nothing",
     "hang_up_before_storing": "closes the connection; stores nothing",
     "hang_up_after_storing": "stores, then closes the connection without an answer",
-    "slow": "stores, then answers after `seconds`",
+    "slow": "stores, then answers after `seconds`, or at the next `up`",
     "drip": "stores, then answers a byte at a time over `seconds`",
     "garbage": "stores, then answers HTTP 200 with something else",
     "truncate": "stores, then sends half of the answer",
@@ -45,6 +45,7 @@ class Faults:
     def __init__(self) -> None:
         self._orders: list[Fault] = []
         self._lock = threading.Lock()
+        self._over = threading.Event()  # of the faults told since the last `up`
 
     def tell(self, fault: Fault) -> None:
         """Add an order."""
@@ -57,6 +58,14 @@ class Faults:
         """Behave well again."""
         with self._lock:
             self._orders.clear()
+            self._over.set()
+            self._over = threading.Event()
+
+    def pause(self, seconds: float) -> None:
+        """For so long, or until told to behave well."""
+        with self._lock:
+            over = self._over
+        over.wait(seconds)
 
     def next(self, request: str, is_effect: bool) -> Fault | None:
         """The order for this request, counted down. Without `match` only requests with an effect are hit."""

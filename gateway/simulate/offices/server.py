@@ -252,7 +252,7 @@ class _ServiceHandler(_Handler):
     def _fail_after(self, fault: Fault, response: Response) -> None:
         match fault.mode:
             case "slow":
-                time.sleep(fault.seconds)
+                self.server.desk.faults.pause(fault.seconds)
                 self._write(response)
             case "drip":
                 self._drip(response, fault.seconds)
