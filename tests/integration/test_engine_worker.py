@@ -16,17 +16,18 @@ import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from connectors.rehearsal import Behaviour
+from connectors.rehearsal import Behaviour, RehearsalConnector, RehearsalOptions
 from gateway import intake, operations, worker
 from gateway.store.database import Store
 from gateway.store.embedded import EmbeddedServer
 from gateway.store.schema import migrate
 from gateway.tools import Tools
+from schemas.delivery import CaseRecord, Outcome, Steps
 from schemas.errors import StoreUnavailable
 from schemas.verification import Verification
 from tests.builders import a_signed_document, an_envelope
 from tests.gateways import GATEWAY_TOML, Gateway, a_gateway
-from tests.scripted import claim_and_vanish
+from tests.scripted import claim_and_vanish, with_office
 from tests.waiting import PATIENCE_S, wait_until
 
 
@@ -79,21 +80,38 @@ def test_a_worker_whose_listener_could_not_come_back_begins_anew(gateway: Gatewa
             wait_until(lambda: listeners("pid") == 1)
 
 
+class Crowded(RehearsalConnector):
+    """Answers nobody before more cases are there at once than one worker can bring."""
+
+    def __init__(self, crowd: int) -> None:
+        super().__init__(RehearsalOptions(behaviour=Behaviour.HANG_UP_AFTER, times=5))
+        self._first, self._together = iter(range(crowd)), threading.Barrier(crowd)
+
+    def deliver(self, record: CaseRecord, key: str, steps: Steps) -> Outcome:
+        if next(self._first, None) is not None:
+            self._together.wait(PATIENCE_S)
+        return super().deliver(record, key, steps)
+
+
 def test_two_workers_share_the_work_and_double_nothing(gateway: Gateway) -> None:
-    gateway.office.behave(Behaviour.HANG_UP_AFTER, times=5)
+    gateway = with_office(gateway, Crowded(gateway.tools.config.gateway.worker.concurrency + 1))
     second = gateway.with_tools(worker="second")
     with working(gateway.tools, second.tools):
         for _ in range(20):
             gateway.receive()
         wait_until(lambda: operations.books(gateway.tools.store).delivered == 20)
+        wait_until(lambda: jobs_left(gateway) == 0)  # finished wake-ups are deleted
 
     assert operations.books(gateway.tools.store).balanced
     assert set(gateway.office.received.values()) == {1}
     with gateway.tools.store.begin() as transaction:
         workers = transaction.execute(text("SELECT count(DISTINCT worker) FROM attempt")).scalar_one()
-        left = transaction.execute(text("SELECT count(*) FROM procrastinate_jobs")).scalar_one()
     assert workers == 2
-    assert left == 0  # finished wake-ups are deleted
+
+
+def jobs_left(gateway: Gateway) -> int:
+    with gateway.tools.store.begin() as transaction:
+        return int(transaction.execute(text("SELECT count(*) FROM procrastinate_jobs")).scalar_one())
 
 
 def test_a_worker_needs_no_restart_when_it_finds_every_job_gone(gateway: Gateway) -> None:
