@@ -104,6 +104,45 @@ def test_a_message_of_ours_is_believed(whole):
     check(signed(timedelta(minutes=5)))
 
 
+def test_the_certificate_may_stand_in_the_key_info_itself(whole):
+    def move(root: etree._Element) -> None:
+        info, token = one(root, "//ds:KeyInfo"), one(root, "//w:BinarySecurityToken")
+        data = etree.SubElement(info, f"{{{DS}}}X509Data")
+        etree.SubElement(data, f"{{{DS}}}X509Certificate").text = token.text
+        info.remove(one(info, "w:SecurityTokenReference"))
+
+    check(edited(whole, move))
+
+
+@pytest.mark.parametrize(
+    "unsay",
+    [
+        lambda root: one(root, "//ds:Signature").remove(one(root, "//ds:KeyInfo")),
+        lambda root: one(root, "//ds:KeyInfo").remove(one(root, "//w:SecurityTokenReference")),
+        lambda root: one(root, "//w:Reference").set("URI", "#" + one(root, "s:Body").get(f"{{{WSU}}}Id", "")),
+        lambda root: setattr(one(root, "//w:BinarySecurityToken"), "text", "QUJD"),
+    ],
+    ids=["no key info", "an empty one", "what is no token", "what is no certificate"],
+)
+def test_a_message_that_does_not_say_whose_it_is_is_refused(whole, unsay):
+    assert refusal(edited(whole, unsay)) == "message.signature_malformed"
+
+
+def test_a_short_key_is_refused_even_where_its_certificate_is_pinned():
+    for bits, code in ((1024, "message.algorithm_weak"), (2048, None)):
+        weak = issue(
+            name("TEST Usługa", "TEST"), shared().qualified_ca, at=NOW - timedelta(days=1), key=new_key(f"rsa{bits}")
+        )
+        assert isinstance(weak.key, rsa.RSAPrivateKey)
+        message, trust = signed(key=MessageKey(weak.key, weak.certificate)), MessageTrust((weak.certificate,))
+        if code is None:
+            trust.check(message)
+            continue
+        with pytest.raises(MessageUntrusted) as caught:
+            trust.check(message)
+        assert caught.value.code == code
+
+
 def test_a_timestamp_is_signed_too():
     root = etree.fromstring(signed(timedelta(minutes=5)))
     assert len(root.xpath("//ds:Reference", namespaces=NS)) == 2
@@ -164,6 +203,14 @@ def test_a_signed_timestamp_that_cannot_be_read_is_refused(text):
         one(root, "//u:Expires").text = text
 
     assert refusal(signed_after(write)) == "message.timestamp_invalid"
+
+
+def test_a_signed_timestamp_that_expires_twice_is_refused():
+    def double(root: etree._Element) -> None:
+        expires = one(root, "//u:Expires")
+        expires.addnext(copy.deepcopy(expires))
+
+    assert refusal(signed_after(double)) == "message.timestamp_invalid"
 
 
 def test_a_required_timestamp_that_never_expires_counts_only_while_it_is_new():
