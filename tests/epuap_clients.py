@@ -51,7 +51,7 @@ class Epuap:
         self.office = office
         certificate = x509.load_pem_x509_certificate((office.state / "ws-sign.pem").read_bytes())
         self._given = {
-            "http": Http(HttpOptions(timeout_s=endpoint.pop("timeout_s", 10.0))),
+            "http": Http(HttpOptions(timeout_s=endpoint.pop("timeout_s", 30.0))),
             "signer": signer(),
             "check": MessageTrust((certificate,)).check,
             **endpoint,
@@ -86,7 +86,7 @@ class Epuap:
 
     def citizen_sends(self, document: bytes = LETTER, **more: Any) -> None:
         order = {"mailbox": str(BOX), "document": base64.b64encode(document).decode(), "file_name": "pismo.xml", **more}
-        requests.post(self.office.url + "/simulated/box", json=order, timeout=5).raise_for_status()
+        requests.post(self.office.url + "/simulated/box", json=order, timeout=60).raise_for_status()
 
 
 @contextmanager

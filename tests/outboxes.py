@@ -195,7 +195,7 @@ class Correspondent(Gateway):
 def place_receipt(office: Office, number: int, kind: str) -> None:
     """ePUAP puts a receipt for what was sent into the sender's box."""
     order = {"number": number, "kind": kind}
-    requests.post(f"{office.url}/simulated/receipt", json=order, timeout=5).raise_for_status()
+    requests.post(f"{office.url}/simulated/receipt", json=order, timeout=60).raise_for_status()
 
 
 def polled(
@@ -204,7 +204,7 @@ def polled(
     """What a citizen sent, a letter by default: pulled and decided."""
     octets = a_signed_document("letter") if document is None else document
     sent = {"mailbox": MAILBOX, "document": base64.b64encode(octets).decode(), "file_name": file_name, **order}
-    requests.post(f"{office.url}/simulated/box", json=sent, timeout=5).raise_for_status()
+    requests.post(f"{office.url}/simulated/box", json=sent, timeout=60).raise_for_status()
     (box,) = channels.pull_boxes(gateway.tools.config)
     assert poll.drain(box, gateway.tools, threading.Event()) == 1
     with gateway.tools.store.begin() as transaction:

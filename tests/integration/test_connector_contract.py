@@ -217,7 +217,7 @@ class TestSftp(ConnectorContract, GoesDown):
     def connector(self, office: SftpSide, sshd: Sshd) -> Connector:
         key = {"private_key": str(sshd.private_key), "host_key": sshd.host_key}
         where = {"host": "127.0.0.1", "port": sshd.port, "user": sshd.user, "root": str(office.root)}
-        return build("sftp", {**where, **key, "timeout_s": 5.0})
+        return build("sftp", {**where, **key, "timeout_s": 30.0})
 
 
 class SftpSide(FolderSide):
@@ -287,7 +287,7 @@ class TestSqlStaging(ConnectorContract, LosesAnswers, GoesDown):
             "table": "brama_case",
             "columns": staging.COLUMNS,
             "files": staging.FILES,
-            "timeout_s": 3.0,
+            "timeout_s": 30.0,
         }
         made: Any = build("sql", options)
         yield made

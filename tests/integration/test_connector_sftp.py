@@ -43,7 +43,7 @@ def options_for(server: Sshd, office: Path, **changes: Any) -> dict[str, Any]:
         "private_key": str(server.private_key),
         "host_key": server.host_key,
         "root": str(office),
-        "timeout_s": 5.0,
+        "timeout_s": 30.0,
         **changes,
     }
 

@@ -53,7 +53,7 @@ def connector_for(url: str, **changes: Any) -> SqlConnector:
         "columns": staging.COLUMNS,
         "files": staging.FILES,
         "charset": "cp1250",
-        "timeout_s": 5.0,
+        "timeout_s": 30.0,
         **changes,
     }
     made = build("sql", options)
@@ -269,7 +269,7 @@ def test_dues_come_with_exact_amounts(connector: SqlConnector, database: str) ->
 
 def test_a_lock_held_by_the_office_ends_in_time_and_is_no_refusal(database: str) -> None:
     """Somebody, the office or another try of ours, is writing the same key and has not committed."""
-    made = connector_for(database, timeout_s=1.0)
+    made = connector_for(database, timeout_s=2.0)
     made.check()
     engine = sa.create_engine(database)
     with engine.connect() as office, office.begin() as writing:
@@ -289,7 +289,7 @@ def test_a_line_that_falls_silent_ends_in_time(server: Server, database: str, tm
     there = sa.make_url(database)
     with Office("wire", tmp_path, "--to", f"127.0.0.1:{there.port}") as line:
         through = there.set(port=line.port).render_as_string(hide_password=False)
-        made = connector_for(through, timeout_s=1.0)
+        made = connector_for(through, timeout_s=2.0)
         made.check()
         line.tell("silent")
         outcome = deliver(made)
@@ -303,7 +303,7 @@ def test_a_line_that_falls_silent_ends_in_time(server: Server, database: str, tm
 def test_two_offices_whose_bases_have_one_name_are_two(database: str) -> None:
     """The second is configured later and is not there; the first must not be looked for at its address."""
     first = connector_for(database)
-    second = connector_for(sa.make_url(database).set(port=1).render_as_string(hide_password=False), timeout_s=1.0)
+    second = connector_for(sa.make_url(database).set(port=1).render_as_string(hide_password=False), timeout_s=2.0)
 
     assert isinstance(deliver(second), Unreachable)
     assert deliver(first) == Delivered("k-1")

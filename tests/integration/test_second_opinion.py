@@ -49,7 +49,7 @@ def office(running: Office) -> Iterator[Office]:
 
 
 def says(office: Office, valid: bool | None) -> None:
-    requests.post(f"{office.url}/simulated/opinion", json={"valid": valid}, timeout=5).raise_for_status()
+    requests.post(f"{office.url}/simulated/opinion", json={"valid": valid}, timeout=60).raise_for_status()
 
 
 def service(office: Office, path: str = PATHS[0], **changes: Any) -> SigningService:
@@ -57,7 +57,7 @@ def service(office: Office, path: str = PATHS[0], **changes: Any) -> SigningServ
     certificate = x509.load_pem_x509_certificate((office.state / "pz-sign.pem").read_bytes())
     given: dict[str, Any] = {
         "address": office.url + path,
-        "http": Http(HttpOptions(timeout_s=5.0)),
+        "http": Http(HttpOptions(timeout_s=30.0)),
         "signer": signer(),
         "check": MessageTrust((certificate,)).check,
         **changes,

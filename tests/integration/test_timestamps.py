@@ -56,7 +56,7 @@ class Desk:
         )
 
     def stamper(self, *more: str, service: TrustService | None = None) -> Stamper:
-        client = FetchClient(FetchPolicy(frozenset({self.web.host}), timeout_s=1.0))
+        client = FetchClient(FetchPolicy(frozenset({self.web.host}), timeout_s=30.0))
         return Stamper(client, (*more, self.url), service or self.trust())
 
 

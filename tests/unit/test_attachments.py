@@ -19,6 +19,7 @@ from gateway.attachments import AttachmentContent, Rules, Scan, Scanner, attachm
 from gateway.forms import Forms
 from gateway.simulate import documents
 from gateway.simulate.documents import File
+from gateway.simulate.ports import held_port
 from schemas.delivery import AttachmentFile, CaseRecord
 from schemas.finding import Severity
 from schemas.xmldoc import parse
@@ -197,17 +198,14 @@ def test_the_scanner_gets_every_byte_and_its_word_is_taken_exactly(answer, verdi
 
 
 def test_a_file_that_could_not_be_scanned_is_pointed_out():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    (judged,) = judge(attached(File("a.pdf", documents.PDF)), Rules(), Scanner(f"127.0.0.1:{port}", timeout_s=1))
+    scanner = Scanner(f"127.0.0.1:{held_port()}", timeout_s=1)
+    (judged,) = judge(attached(File("a.pdf", documents.PDF)), Rules(), scanner)
     assert [(item.code, item.severity) for item in judged.findings] == [("attachment.not_scanned", Severity.WARNING)]
     assert codes(File("a.pdf", documents.PDF)) == []  # where no scanner is configured, nobody expects it
 
 
 def test_a_scanner_that_is_away_leaves_the_question_open():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    scanner = Scanner(f"127.0.0.1:{port}", timeout_s=1)
+    scanner = Scanner(f"127.0.0.1:{held_port()}", timeout_s=1)
     assert scanner.scan(b"x") is Scan.UNKNOWN
     assert scanner.ping() is False
 
