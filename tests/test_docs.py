@@ -37,6 +37,7 @@ NOT_CODES = {
     "document.xml": "a file",
     "schema.value_": "a prefix",
     "word.state_": "a prefix",
+    "word.letter_": "a prefix",
     "answer.html": "a file",
     "document.addressee": "a target of mappings",
     "document.addressee_nip": "a target of mappings",

@@ -13,7 +13,7 @@ from gateway.answers.plan import Step
 from gateway.cli.acting import act
 from gateway.cli.chosen import Actor, Limit, Reason, Tenant, chosen, meant, opened_store, plain_table
 from gateway.cli.documents import AsJson
-from gateway.cli.output import language, out, say, show_json, shown_state
+from gateway.cli.output import language, out, say, show_json, shown_letter, shown_state
 from gateway.cli.service import Folder
 from gateway.cli.shown import told
 from schemas.texts import text
@@ -57,11 +57,9 @@ def list_(
                         ("Etap", "Step"), ("Pismo", "Letter"), ("Przyczyna", "Reason"))  # fmt: skip
     for one in found:
         why = text(one.last_code, language()) if one.last_code else ""
-        letter = one.plan["document"] or ""
-        table.add_row(
-            str(one.id)[:13], shown(one.created_at), one.tenant, one.service, shown_state(one.step), letter, why
-        )
-    out.print(table)
+        names = shown_letter(one.service), shown_state(one.step), shown_letter(one.plan["document"])
+        table.add_row(str(one.id)[:13], shown(one.created_at), one.tenant, *names, why)
+    out.print(table if found else say("Nic nie pasuje.", "Nothing matches."))
 
 
 @answers.command("show")
@@ -76,9 +74,9 @@ def show(config: Folder, one: Answer, json_: AsJson = False) -> None:
         return
     plan = view.answer.plan
     rows = (
-        (say("Usługa", "Service"), plan["service"]),
+        (say("Usługa", "Service"), shown_letter(plan["service"])),
         (say("Etap", "Step"), shown_state(plan["step"])),
-        (say("Pismo", "Letter"), plan["document"]),
+        (say("Pismo", "Letter"), shown_letter(plan["document"])),
         (say("Z dnia", "Dated"), plan["dated"]),
         (say("Skrót SHA-256 projektu", "SHA-256 of the draft"), plan["digest"]),
         (say("Przyczyna", "Reason"), plan["reason"]),
@@ -102,6 +100,9 @@ def draft(
     config: Folder,
     one: Answer,
     target: Annotated[Path, typer.Option("--out", help="Dokąd zapisać projekt pisma (XML).", dir_okay=False)],
+    pdf: Annotated[
+        Path | None, typer.Option("--pdf", help="Dokąd zapisać to samo pismo do czytania.", dir_okay=False)
+    ] = None,
     json_: AsJson = False,
 ) -> None:
     """Zapisz projekt pisma do obejrzenia; zatwierdza się jego SHA-256."""
@@ -109,10 +110,12 @@ def draft(
 
     with opened_store(config) as store:
         octets = answering.draft_of(store, meant(store, "answer", one))
+    if pdf is not None:
+        pdf.write_bytes(answering.pdf_in(octets))
     target.write_bytes(octets)
     digest = hashlib.sha256(octets).hexdigest()
     if json_:
-        show_json({"file": str(target), "sha256": digest})
+        show_json({"file": str(target), "sha256": digest} | ({"pdf": str(pdf)} if pdf else {}))
     else:
         out.print(f"{target}  SHA-256 {digest}", markup=False)
 

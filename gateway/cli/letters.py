@@ -39,6 +39,10 @@ def findings(config: Folder, submission: Id, json_: AsJson = False) -> None:
     if json_:
         show_json([{"number": number, **one.to_json()} for number, one in enumerate(found, start=1)])
         return
+    if not found:
+        out.print(
+            say("Nie ma ustaleń; wezwać można własnymi słowami (--point).", "No findings; call in your own words.")
+        )
     for number, one in enumerate(found, start=1):
         message = one.message_pl if language() == "pl" else one.message_en
         out.print(f"{number}. [{one.code}] {message}", markup=False)

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, RowMapping, func
 
 from gateway.answers.events import Approved, Event, Resumed, Returned, Withdrawn
 from gateway.answers.plan import AnswerPlan, Step, advance
+from gateway.attachments import attachments_of
 from gateway.operations.act import ActionResult, named, note
 from gateway.operations.correspondence import AnswerView, MessageView, answer_json, answer_view, message_views
 from gateway.outbox import receipts
@@ -24,10 +25,11 @@ from gateway.store.database import Store, database_now
 from schemas.errors import OperationRefused
 from schemas.outgoing import MessageState
 from schemas.verification import Indication
+from schemas.xmldoc import parse
 
 __all__ = [
     "AnswerView", "MessageView", "answer_json", "approve", "bind_receipt", "draft_of", "let_go_on", "listed",
-    "messages_of", "send_back", "set_message_aside", "settle_message", "shown", "unmatched", "withdraw",
+    "messages_of", "pdf_in", "send_back", "set_message_aside", "settle_message", "shown", "unmatched", "withdraw",
 ]  # fmt: skip
 
 _GOES_ON = frozenset({Step.QUERY, Step.DRAFT, Step.SIGN})
@@ -63,6 +65,17 @@ def draft_of(store: Store, answer_id: UUID) -> bytes:
     if found is None or found.octets is None:
         raise OperationRefused("operation.not_found", id=answer_id)
     return found.octets
+
+
+def pdf_in(draft: bytes) -> bytes:
+    """The same letter to be read: its own PDF stands first among the attachments.
+
+    Raises: OperationRefused `answers.pdf_elsewhere`: it was too large for the letter, and lies in the store of files.
+    """
+    own = attachments_of(parse(draft).getroot())[0]
+    if own.uri:
+        raise OperationRefused("answers.pdf_elsewhere", address=own.uri)
+    return own.content
 
 
 def approve(

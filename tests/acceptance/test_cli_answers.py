@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from pathlib import Path
@@ -63,10 +64,13 @@ def test_a_clerk_finds_a_letter_reads_it_approves_it_and_follows_it_to_its_recei
     assert [one["id"] for one in answers("list", "--step", "approve", "--json")] == [waiting]
     (row,) = (line for line in answers("list").splitlines() if waiting[:13] in line)
     assert TERYT in row
-    told = answers("draft", waiting, "--out", tmp_path / "pismo.xml", "--json")
-    draft = (tmp_path / "pismo.xml").read_bytes()
+    assert "wezwanie" in row
+    xml, pdf = tmp_path / "pismo.xml", tmp_path / "pismo.pdf"
+    told = answers("draft", waiting, "--out", xml, "--pdf", pdf, "--json")
+    draft = xml.read_bytes()
     assert "kwota się nie zgadza" in draft.decode()
-    assert told == {"file": str(tmp_path / "pismo.xml"), "sha256": hashlib.sha256(draft).hexdigest()}
+    assert told == {"file": str(xml), "sha256": hashlib.sha256(draft).hexdigest(), "pdf": str(pdf)}
+    assert base64.b64encode(pdf.read_bytes()) in draft
 
     assert waiting in answers("approve", waiting[:13], "--sha256", told["sha256"].upper(), *WHO)
     gateway.work_until_quiet()

@@ -21,11 +21,12 @@ from gateway.answers.events import Document, Drafted, Held
 from gateway.answers.letter import Letter, plain_text
 from gateway.answers.templates import Templates
 from gateway.forms import Forms
+from gateway.operations import answering
 from gateway.simulate.people import nip, nrb
 from gateway.validate import check
 from schemas.answers import Arrears, DueItem, Dues, Source
 from schemas.case_parts import Address, Party
-from schemas.errors import AnswerError, ConfigError
+from schemas.errors import AnswerError, ConfigError, OperationRefused
 from schemas.ids import FormId, sha256
 from schemas.octets import Octets
 from schemas.xmldoc import parse
@@ -316,6 +317,13 @@ def test_the_document_says_all_the_letter_says(letters):
     assert tree.getroot().findtext(".//{*}Adresaci//{*}PESEL") == "92061915506"
     assert tree.getroot().findtext(".//{*}Nadawcy//{*}NazwaInstytucji") == "Wójt Gminy Przykładowo"
     assert tree.getroot().findtext(".//{*}Podpis/{*}Nazwisko") == "Próbna"
+
+
+def test_a_letters_pdf_that_lies_elsewhere_cannot_be_taken_out_of_it(letters):
+    outside = document.File("pismo.pdf", "application/pdf", "Pismo", Octets.of(b""), address="https://epuap.invalid/1")
+    with pytest.raises(OperationRefused) as caught:
+        answering.pdf_in(document.write(letters["decision_delivery"], [outside]))
+    assert (caught.value.code, caught.value.facts["address"]) == ("answers.pdf_elsewhere", "https://epuap.invalid/1")
 
 
 def test_attachments_come_back_octet_for_octet(letters):
