@@ -309,6 +309,24 @@ def test_every_problem_of_a_trust_file_is_named_at_once(tmp_path: Path) -> None:
     assert len(refused.value.problems) == 4
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("environment = ", "trust.toml"),
+        ('seal = "upo-seal.pem"\n', "seal must be a list of tables"),
+        ('[[seal]]\nfile = "upo-seal.pem"\n', "unknown key file"),
+        ("[[seal]]\n", "certificate is missing"),
+        ('[[seal]]\ncertificate = "trust.toml"\n', "trust.toml"),
+    ],
+)
+def test_a_trust_file_that_cannot_be_understood_trusts_nobody(tmp_path: Path, content: str, said: str) -> None:
+    file = tmp_path / "trust.toml"
+    file.write_text(content, "utf-8")
+    with pytest.raises(ConfigError) as refused:
+        TrustPolicy.load(file)
+    assert any(said in problem for problem in refused.value.problems)
+
+
 def test_every_reason_has_its_texts() -> None:
     assert [code for code in reasons.WEIGHT if code not in all_texts()] == []
 
