@@ -12,6 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import structlog
 from sqlalchemy import create_engine, make_url, text
@@ -22,6 +23,11 @@ from gateway.store.embedded import embedded
 from gateway.store.schema import migrate
 from tests.gateways import Gateway, a_gateway
 
+# An example's time is the machine's; and what one machine found, every other one finds.
+hypothesis.settings.register_profile(
+    "brama", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("brama")
 _numbers = count(1)
 TEMPLATE = "brama_template"
 
