@@ -287,8 +287,13 @@ def load(folder: Path) -> Config:
     """
     problems: list[str] = []
     gateway = _read(folder / "gateway.toml", GatewayConfig, problems)
-    tenants = [_read(file, TenantConfig, problems) for file in sorted((folder / "tenants").glob("*.toml"))]
-    found = [tenant for tenant in tenants if tenant is not None]
+    tenants = {file: _read(file, TenantConfig, problems) for file in sorted((folder / "tenants").glob("*.toml"))}
+    found = [tenant for tenant in tenants.values() if tenant is not None]
+    problems += [
+        f"{file.name}: teryt: {tenant.teryt}, a plik nazywa się {file.stem} / the file has another name"
+        for file, tenant in tenants.items()
+        if tenant is not None and tenant.teryt != file.stem
+    ]
     problems += _across(found)
     if problems or gateway is None:
         raise ConfigError(problems)

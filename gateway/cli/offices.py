@@ -54,8 +54,10 @@ def offices_pause(
     json_: AsJson = False,
 ) -> None:
     """Wstrzymaj przekazania gminy, łącza albo wzoru; to, co w toku, skończy się normalnie."""
+    from gateway import config as settings
     from gateway import operations
 
+    operations.known_office(settings.load(config), tenant, connector)
     with opened_store(config) as store:
         made = operations.pause(
             store, actor=actor, reason=reason, tenant=tenant, connector=connector, form=form_namespace(form)

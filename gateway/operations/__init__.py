@@ -26,7 +26,7 @@ from gateway.operations.look import (
     submission,
     submissions,
 )
-from gateway.operations.pausing import OfficeView, offices, pause, pauses, resume
+from gateway.operations.pausing import OfficeView, known_office, offices, pause, pauses, resume
 
 __all__ = [
     "ActionResult",
@@ -47,6 +47,7 @@ __all__ = [
     "deliveries",
     "delivery",
     "edit",
+    "known_office",
     "look_up",
     "map_again",
     "offices",

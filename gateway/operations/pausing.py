@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from difflib import get_close_matches
 from typing import Any
 
 from sqlalchemy import text
 
+from gateway.config import Config
 from gateway.operations.act import named, note
 from gateway.operations.plain import plain
 from gateway.store import offices as rows
@@ -70,6 +72,19 @@ def pause(
         new = rows.pause(transaction, tenant, connector, form, actor, reason)
         note(transaction, "pause", actor, reason, {"pause": new}, 1)
         return next(item for item in rows.pauses(transaction) if item.id == new)
+
+
+def known_office(config: Config, tenant: str | None, connector: str | None) -> None:
+    """A pause of what does not exist would stop nothing, and nobody would notice.
+
+    Raises: OperationRefused `operation.no_such_office`, with the nearest name.
+    """
+    tenants = [config.tenants[tenant]] if tenant in config.tenants else list(config.tenants.values())
+    connectors = {name for one in tenants for name in one.connector}
+    for given, known in ((tenant, set(config.tenants)), (connector, connectors)):
+        if given is not None and given not in known:
+            near = get_close_matches(given, known, n=1) or sorted(known)[:1] or ["—"]
+            raise OperationRefused("operation.no_such_office", name=given, near=near[0])
 
 
 def resume(store: Store, pause_id: int, *, actor: str, reason: str) -> int:

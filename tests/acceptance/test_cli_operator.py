@@ -192,6 +192,9 @@ def test_an_office_is_paused_seen_and_resumed(brama, folder, gateway):
 
     assert gateway.states(submission) == ["delivered"]
     assert brama.json("offices", "list", "--config", folder)["offices"][0]["delivered"] == 1
+    for typed in (("--tenant", "2009033"), ("--tenant", "2009032", "--connector", "ofice")):
+        refusal = brama.json("offices", "pause", "--config", folder, *typed, "--reason", "literówka", expect=NO)
+        assert refusal["error"]["code"] == "operation.no_such_office"
     refusal = brama.json("offices", "pause", "--config", folder, "--reason", "wszystko", expect=NO)
     assert refusal["error"]["code"] == "operation.pause_what"
 

@@ -62,6 +62,12 @@ def test_a_form_has_its_own_routes_or_else_those_of_the_star(folder):
     assert [route.form for route in tenant.route_for("urn:inny")] == ["*"]
 
 
+def test_a_file_that_was_copied_and_kept_its_code_is_named(folder):
+    (folder / "tenants" / "9999011.toml").rename(folder / "tenants" / "9999022.toml")
+
+    assert "9999022.toml: teryt: 9999011" in problems_of(folder)
+
+
 def test_an_unknown_key_is_named_with_its_file_and_the_nearest_known_key(folder):
     (folder / "gateway.toml").write_text("[worker]\nconcurency = 4\n", "utf-8")
 
