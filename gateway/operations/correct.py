@@ -132,9 +132,9 @@ def _set(case: dict[str, Any], path: str, value: Any) -> Any:
     holder: Any = case
     try:
         for name in parents:
-            holder = holder[int(name)] if isinstance(holder, list) else holder[name]
+            holder = holder[_place(name)] if isinstance(holder, list) else holder[name]
         if isinstance(holder, list):
-            before, holder[int(last)] = holder[int(last)], value
+            before, holder[_place(last)] = holder[_place(last)], value
             return before
         if value is None:
             return holder.pop(last)
@@ -143,3 +143,10 @@ def _set(case: dict[str, Any], path: str, value: Any) -> Any:
         return before
     except (KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
         raise OperationRefused("operation.no_such_field", path=path) from error
+
+
+def _place(name: str) -> int:
+    """Of an entry in a list, from 0. Raises ValueError: also for -1, which would be another entry than was meant."""
+    if not name.isdecimal():
+        raise ValueError(name)
+    return int(name)

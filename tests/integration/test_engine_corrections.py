@@ -42,11 +42,37 @@ def test_a_clerks_correction_is_sent_and_the_original_stays(gateway: Gateway) ->
     assert "2027" not in json.dumps(edited.facts)
 
 
+def test_one_entry_of_a_list_is_corrected_and_a_value_taken_out(gateway: Gateway) -> None:
+    submission = gateway.receive()
+    gateway.work_until_quiet()
+    store = gateway.tools.store
+    (first,) = operations.submission(store, submission.id).cases
+    objects = first["stored"]["objects"]
+
+    changes = {"objects.1.area_m2": "17.00", "objects.0.kw": None, "objects.2": objects[0]}
+    operations.edit(store, submission.id, changes, **WHO)
+
+    _, second = operations.submission(store, submission.id).cases
+    now = second["stored"]["objects"]
+    assert "kw" not in now[0]
+    assert now[1:3] == [{**objects[1], "area_m2": "17.00"}, objects[0]]
+    assert (now[3:], len(now)) == (objects[3:], len(objects))
+    assert second["changes"] == {
+        "objects.0.kw": [objects[0]["kw"], None],
+        "objects.1.area_m2": [objects[1].get("area_m2"), "17.00"],
+        "objects.2": [objects[2], objects[0]],
+    }
+
+
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
         ({"taxpayer.nothing.here": "x"}, "operation.no_such_field"),
         ({"objects.999.area_m2": "1"}, "operation.no_such_field"),
+        ({"objects.-1.area_m2": "1"}, "operation.no_such_field"),
+        ({"objects.first.area_m2": "1"}, "operation.no_such_field"),
+        ({"objects.0.nothing": None}, "operation.no_such_field"),
+        ({"objects.0": "1"}, "operation.value_wrong"),
         ({"period.year": "soon"}, "operation.value_wrong"),
     ],
 )
