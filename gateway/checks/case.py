@@ -113,12 +113,21 @@ def _no_amounts_in_statements(case: Case) -> Iterator[Finding]:
 
 
 def _objects_match_rows(case: Case) -> Iterator[Finding]:
-    """Areas of the annexes against the main form, kind by kind (DN-1: ZDN-1 and the taxable rows)."""
-    if case.kind != "property_return" or not case.objects or case.declared is None:
+    """Areas of the annexes against the main form, kind by kind (DN-1: ZDN-1 and the taxable rows; DL-1 likewise).
+
+    DR-1 does not say which land belongs to a farm: it is compared only where all of it does, or none.
+    """
+    if case.declared is None or not case.objects:
+        return
+    if case.kind == "agri_return":
+        yield from _land_matches_row(case)
+    if case.kind not in ("property_return", "forest_return"):
         return
     sums: dict[str, Decimal] = {}
     for item in case.objects:
         size = _size(item)
+        if size is not None and size < 0:
+            return  # told already
         if size is not None:
             code = _row_code(item.type, item.use_code)
             sums[code] = sums.get(code, Decimal(0)) + size
@@ -126,6 +135,17 @@ def _objects_match_rows(case: Case) -> Iterator[Finding]:
         if row.base is not None and sums.get(row.code, row.base) != row.base:
             path = case.sources.get(f"declared.rows[{index}].base")
             yield finding("check.objects_sum", Severity.WARNING, path, row=row.code)
+
+
+def _land_matches_row(case: Case) -> Iterator[Finding]:
+    rows = case.declared.rows if case.declared else ()
+    if len(rows) != 1 or rows[0].base is None:
+        return
+    sizes = [item.conversion_ha if rows[0].code == "farm" else item.area_ha for item in case.objects]
+    known = [size for size in sizes if size is not None and size >= 0]
+    if len(known) == len(sizes) and sum(known, Decimal(0)) != rows[0].base:
+        path = case.sources.get("declared.rows[0].base")
+        yield finding("check.objects_sum", Severity.WARNING, path, row=rows[0].code)
 
 
 def _row_code(kind: str, use_code: str | None) -> str:

@@ -148,7 +148,7 @@ def _objects(figures: Figures) -> bool:
     """An annex that says more than the main form; only there does anybody compare them."""
     names = ("area_m2", "area_ha", "usable_area_m2", "value_pln")
     found = next((name for name in names if figures.get(f"objects.0.{name}")), None)
-    compared = figures.table.kind == "property_return" and figures.get("declared.rows")
+    compared = figures.table.kind in ("property_return", "forest_return") and figures.get("declared.rows")
     return bool(compared) and found is not None and _plus(f"objects[0].{found}", "1")(figures)
 
 

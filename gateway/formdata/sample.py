@@ -190,13 +190,13 @@ _USUAL_CLASS = {"arable": "IVa", "orchard": "IIIb", "meadow": "IV", "pasture": "
 
 
 def _bases(figures: Figures) -> None:
-    """A row's base is the sum of its objects (property tax)."""
+    """A row's base is the sum of its objects (property and forest tax)."""
     for index, row in figures.each("declared.rows"):
         parts = [item for _, item in figures.each("objects") if _code(item) == row["code"]]
         sizes = [Decimal(size) for item in parts for name in _SIZES if (size := item.get(name)) is not None][
             : len(parts)
         ]
-        if sizes and figures.table.kind == "property_return":
+        if sizes and figures.table.kind in ("property_return", "forest_return"):
             figures.write(f"declared.rows[{index}].base", sum(sizes, Decimal(0)))
 
 

@@ -56,6 +56,7 @@ def put(path: str, value: object) -> Callable[[dict], None]:
         ("DR-1", put("declared.rows.0.rate", "166.06"), "check.rate_cap"),
         ("DL-1", put("declared.rows.1.rate", "30.96"), "check.rate_cap"),
         ("DR-1", put("objects.0.conversion_ha", "0.0001"), "check.conversion"),
+        ("DL-1", put("objects.0.area_ha", "0.0001"), "check.objects_sum"),
         ("IN-1", put("co_owners.0.share", "9/8"), "check.share_sum"),
         ("IN-1", put("co_owners.0.share", "pół"), "check.share"),
         ("IN-1", put("co_owners.0.share", "1/0"), "check.share"),
@@ -150,6 +151,25 @@ def test_the_law_indexes_the_highest_vehicle_tax_by_prices_rounded_up_to_the_gro
 def test_conversion_hectares_are_those_of_one_of_the_four_districts(land, right):
     case = changed(case_of("DR-1"), put("objects", [{"type": "land", **land}]))
     assert [item.code for item in case_checks(case)] == ([] if right else ["check.conversion"])
+
+
+def test_land_of_an_annex_makes_up_the_row_it_belongs_to_where_that_is_certain():
+    land = [
+        {"type": "land", "use_code": "arable", "soil_class": "IVa", "area_ha": "2.0000", "conversion_ha": "2.2000"},
+        {"type": "land", "use_code": "meadow", "soil_class": "IV", "area_ha": "1.0000", "conversion_ha": "0.7500"},
+    ]
+    case = changed(case_of("DR-1"), put("objects", land))
+    farm = {"code": "farm", "unit": "conversion_ha", "base": "2.9500", "rate": "10.00", "amount": "29.50"}
+    other = {"code": "non_farm", "unit": "ha", "base": "3.0000", "rate": "10.00", "amount": "30.00"}
+
+    def codes(*rows: dict) -> list[str]:
+        total = sum(Decimal(row["amount"]) for row in rows) - sum(item.amount or 0 for item in case.reliefs)
+        declared = {"rows": list(rows), "total": str(money.to_zloty(total))}
+        return [item.code for item in case_checks(changed(case, put("declared", declared)))]
+
+    assert codes(farm) == codes(other) == []
+    assert codes({**farm, "base": "3.0000", "amount": "30.00"}) == ["check.objects_sum"]
+    assert codes(farm, {**other, "base": "1.0000", "amount": "10.00"}) == []  # whose land is whose, nobody says
 
 
 def test_a_return_after_its_deadline_is_noted_and_a_correction_is_not():
