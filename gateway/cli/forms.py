@@ -16,6 +16,7 @@ from gateway.cli.documents import AsJson, ConfigFolder, OneFile, findings_of, lo
 from gateway.cli.output import Exit, err, language, leave, out, say, show_json
 from schemas.errors import FormError, MappingError
 from schemas.texts import all_texts
+from schemas.xmldoc import read_once
 
 forms = typer.Typer(no_args_is_help=True, help="Wzory formularzy: wykaz, dodawanie, sprawdzanie, szkice odwzorowań.")
 
@@ -217,13 +218,14 @@ def _page(document: bytes, config: Path | None, trust: Any) -> Any:
     from gateway import mapper, signatures
     from gateway.render import render, render_raw
 
-    verification = signatures.verify(document, trust)
-    validation, mappings = findings_of(document, config), load_mappings(config)
-    try:
-        case = mapper.apply(document, mappings, mapper.MessageFacts())
-    except MappingError as error:
-        return render_raw(document, validation, error, verification)
-    return render(document, case, validation, mappings, verification)
+    mappings = load_mappings(config)
+    with read_once(document):
+        verification, validation = signatures.verify(document, trust), findings_of(document, config)
+        try:
+            case = mapper.apply(document, mappings, mapper.MessageFacts())
+        except MappingError as error:
+            return render_raw(document, validation, error, verification)
+        return render(document, case, validation, mappings, verification)
 
 
 def _problem(told: str) -> str:

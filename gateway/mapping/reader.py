@@ -41,10 +41,11 @@ def read(root: etree._Element, table: Table, *, tracked: bool = True) -> Reading
     for target, value in table.set.items():
         put(reading.values, target, value)
     found = find_from_root(table.plan, root)
-    everything: tuple[Row | Each | Ignored, ...] = (*table.rows, *table.eaches, *table.ignored)
-    for number in table.plan.others:
-        if (look := everything[number].find) is not None:
-            found[number] = _nodes(look(root))
+    if table.plan.others:
+        everything: tuple[Row | Each | Ignored, ...] = (*table.rows, *table.eaches, *table.ignored)
+        for number in table.plan.others:
+            if (look := everything[number].find) is not None:
+                found[number] = _nodes(look(root))
     _take(reading, table.lines, found, reading.values, table)
     past = len(table.rows)
     for each, nodes in zip(table.eaches, found[past:], strict=False):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from gateway import mapper
+from gateway import mapper, validate
 from gateway.formdata.model import root_of
 from gateway.formdata.skeleton import skeleton, strays
 from gateway.forms import Forms
@@ -21,6 +21,7 @@ from schemas.case import Case
 from schemas.errors import DocumentUnreadable, MappingError
 from schemas.submission import SenderBlock
 from schemas.verification import Crypto, Indication, SignatureVerdict, Signer, Verification
+from schemas.xmldoc import parse, read_once
 
 FORMS = Forms.load()
 MAPPINGS = Mappings.load()
@@ -221,3 +222,13 @@ def test_a_value_that_does_not_fit_the_case_names_its_target_and_not_the_value(t
     assert caught.value.code == "mapping.value_wrong"
     assert caught.value.facts["key"] == "period.year"
     assert "Wniosek" not in str(caught.value)
+
+
+@pytest.mark.parametrize("document", [documents.property_return(), documents.general_letter()])
+def test_validating_and_mapping_in_one_go_leave_the_tree_alone_and_say_what_they_say_apart(document):
+    apart = (validate.check(document, FORMS, MAPPINGS), mapper.apply(document, MAPPINGS, MessageFacts()))
+    with read_once(document):
+        before = etree.tostring(parse(document), method="c14n")
+        together = (validate.check(document, FORMS, MAPPINGS), mapper.apply(document, MAPPINGS, MessageFacts()))
+        assert etree.tostring(parse(document), method="c14n") == before
+    assert together == apart
