@@ -28,6 +28,7 @@ _BUSY_WITHIN_S = 45.0  # how long a moment is waited for at which the host has s
 _FEED_EVERY_S = 1.0  # slowly: a host that is just back must find some, and the others too while it is cut off
 _TRIES = 3
 _TAKEN_OVER_WITHIN_S = 60.0  # the promise
+_BEGUN_WITHIN_S = 180.0  # by then every worker has started, or none will
 
 
 @dataclass
@@ -99,13 +100,17 @@ class Trouble:
             self._crash_database()
 
     def strike_on(self) -> None:
-        """More of it while no documents come in."""
-        end = time.monotonic() + self.pace.after_s
-        while time.monotonic() < end:
+        """More of it while no documents come in; where nobody has begun yet, until somebody was killed at work."""
+        began = time.monotonic()
+        while (passed := time.monotonic() - began) < self.pace.after_s or self._too_early(passed):
             self.strike(0)
             time.sleep(0.2)
         if self.pace.after_s:
             self._crash_database()
+
+    def _too_early(self, passed_s: float) -> bool:
+        """Documents come in faster than a busy machine starts the workers for them."""
+        return 0 < self.pace.after_s <= passed_s < _BEGUN_WITHIN_S and not self.kills and self.behind() > 0
 
     def separate(self, host: Host, how: str, feed: Callable[[], bool]) -> None:
         """Cut a host off while it is at work, for long enough that its leases end, then join it again.
