@@ -1,4 +1,4 @@
-"""Attachments: decoded strictly, typed by content, held to rules, hashed, and shown to a virus scanner (clamd).
+"""Attachments: decoded strictly, typed by content, held to rules, and shown to a virus scanner (clamd).
 
 Nothing here writes a file or opens an archive's members: a zip is judged by its directory.
 """
@@ -60,11 +60,15 @@ class AttachmentContent:
     name: str
     declared_type: str
     type: str | None
-    sha256: str | None
     size_bytes: int
     uri: str | None
     line: int | None
     content: bytes = field(repr=False, default=b"")
+
+    @property
+    def sha256(self) -> str | None:
+        """Of the content, hex, computed when asked for: taking a document in never asks, and it is megabytes."""
+        return hashlib.sha256(self.content).hexdigest() if self.content else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +195,6 @@ def _read(element: etree._Element, names_are_base64: bool) -> AttachmentContent:
         name=_name(element.get("nazwaPliku") or "", names_are_base64),
         declared_type=element.get("format") or "",
         type=content_type(content) if content else None,
-        sha256=hashlib.sha256(content).hexdigest() if content else None,
         size_bytes=len(content),
         uri=written if not is_base64 and written else None,
         line=int(str(element.sourceline)) if element.sourceline is not None else None,

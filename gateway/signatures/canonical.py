@@ -18,6 +18,7 @@ from lxml import etree
 
 from gateway.signatures.algorithms import Canonicalization
 from gateway.signatures.reasons import Refusal
+from gateway.signatures.runs import hollow
 from schemas.errors import DocumentUnreadable
 from schemas.xmldoc import DS, parse, qname
 
@@ -66,16 +67,24 @@ def octets(nodes: NodeSet, method: Canonicalization, prefixes: tuple[str, ...] =
     """Canonicalize. Raises Refusal: `signature.canonicalization_failed`, `signature.nothing_signed`."""
     if nodes.is_empty():
         raise Refusal("signature.nothing_signed")
+    thin = hollow(nodes.source) if nodes.apex is None else None
+    if thin is not None:
+        return thin.filled(_written(_less_cut(nodes, _parse(thin.source)), nodes, method, prefixes))
     target: etree._ElementTree | etree._Element
-    if not nodes.cut and nodes.cut_own is None:
-        if nodes.apex is None:
-            target = nodes.tree
-        elif method.exclusive and not prefixes and nodes.apex.getparent() is not None:
-            target = nodes.apex
-        else:
-            target = _apart(nodes.apex, method)
-    else:
+    if nodes.cut or nodes.cut_own is not None:
         target = _cut_copy(nodes, method)
+    elif nodes.apex is None:
+        target = nodes.tree
+    elif method.exclusive and not prefixes and nodes.apex.getparent() is not None:
+        target = nodes.apex
+    else:
+        target = _apart(nodes.apex, method)
+    return _written(target, nodes, method, prefixes)
+
+
+def _written(
+    target: etree._ElementTree | etree._Element, nodes: NodeSet, method: Canonicalization, prefixes: tuple[str, ...]
+) -> bytes:
     if "#default" in prefixes:
         _teach_default()
     try:
@@ -141,14 +150,17 @@ def _inherit(apex: etree._Element, root: etree._Element, method: Canonicalizatio
 
 
 def _cut_copy(nodes: NodeSet, method: Canonicalization) -> etree._ElementTree:
-    start = nodes.tree.getroot() if nodes.apex is None else nodes.apex
-    own = -1
-    if nodes.cut_own is not None:
-        own = next((at for at, item in enumerate(start.iter(SIGNATURE)) if item is nodes.cut_own), -1)
     whole = _copy(nodes.tree, nodes.source) if nodes.apex is None else _apart(nodes.apex, method)
+    return _less_cut(nodes, whole)
+
+
+def _less_cut(nodes: NodeSet, whole: etree._ElementTree) -> etree._ElementTree:
+    """Take what is cut out of `whole`, a copy of what is selected: our own signature is known by its place."""
     doomed = list(whole.iter(*nodes.cut)) if nodes.cut else []
-    if own >= 0:
-        doomed.append(next(item for at, item in enumerate(whole.iter(SIGNATURE)) if at == own))
+    if nodes.cut_own is not None:
+        start = nodes.tree.getroot() if nodes.apex is None else nodes.apex
+        pairs = zip(start.iter(SIGNATURE), whole.iter(SIGNATURE), strict=True)
+        doomed += [copied for original, copied in pairs if original is nodes.cut_own]
     for element in doomed:
         _remove(element)
     return whole

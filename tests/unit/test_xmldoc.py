@@ -67,6 +67,17 @@ def test_what_we_do_not_read_is_refused_by_its_code(what: str) -> None:
     assert refused.value.code == code
 
 
+@pytest.mark.parametrize(
+    "what", ["deep nesting", "30,000 attributes", "2,000 namespaces by 2,000 elements", "a million elements"]
+)
+def test_the_limits_hold_beside_a_big_attachment_too(what: str) -> None:
+    document, code = REFUSED[what]
+    for text in (b"A" * 400_000, b""):
+        with pytest.raises(DocumentUnreadable) as error:
+            parse(b"<r><b>%s</b>%s<b>%s</b></r>" % (text, document, text))
+        assert error.value.code == code
+
+
 def test_a_document_over_the_size_limit_is_refused_before_it_is_parsed() -> None:
     with pytest.raises(DocumentUnreadable) as refused:
         parse(b"not even XML", Limits(size_bytes=5))
