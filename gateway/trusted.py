@@ -73,13 +73,14 @@ def verifier(policy: TrustPolicy, found: Trusted, clock: Clock) -> Callable[...,
     Every document with a signature gets a report, also where trust rests on a pinned certificate alone.
     """
 
+    rules = found.settings.policy
+
     def verify(document: bytes, poe: datetime | None = None, sha256: str | None = None) -> Verification:
         now = clock.now()
         examined = examine(document, policy, at=now, poe=poe)
         trust = [item.trust for item in examined.evidence if item.trust is not None]
         if not examined.verification.signatures:
             return examined.verification
-        rules = found.settings.policy
         made = report.make(
             document, examined.verification, examined.evidence,
             at=now, environment=policy.environment, policy=rules, document_sha256=sha256,

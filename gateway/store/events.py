@@ -17,6 +17,8 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from gateway.store.tables import event, submission
 
+_CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -109,7 +111,7 @@ def hash_of(
 
 def canonical(value: Any) -> str:
     """JSON in one spelling, so that the same facts have the same hash."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return _CANONICAL.encode(value)
 
 
 def hash_sql(submission_id: str, number: str, word: str, said: str, previous: str) -> str:

@@ -72,9 +72,9 @@ def add(connection: Connection, submission_id: UUID, report: dict[str, Any], rec
 
 
 def apart(report: dict[str, Any]) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """A report as it is stored, and the evidence taken out of it: SHA-256 → DER."""
-    pieces = {piece["sha256"]: base64.b64decode(piece["der"]) for piece in _pieces(report)}
-    return _lighter(report), pieces
+    """A report as it is stored, and what was taken out of its `evidence`: SHA-256 → DER."""
+    pieces: dict[str, bytes] = {}
+    return {**report, "evidence": _lighter(report["evidence"], pieces)}, pieces
 
 
 def latest(connection: Connection, submission_id: UUID) -> dict[str, Any] | None:
@@ -83,10 +83,10 @@ def latest(connection: Connection, submission_id: UUID) -> dict[str, Any] | None
     stored: dict[str, Any] | None = connection.execute(query).scalar()
     if stored is None:
         return None
-    names = {piece["sha256"] for piece in _pieces(stored)}
+    names = {piece["sha256"] for piece in _pieces(stored["evidence"])}
     rows = connection.execute(select(evidence.c.sha256, evidence.c.der).where(evidence.c.sha256.in_(names)))
     known = {name: base64.b64encode(der).decode() for name, der in rows}
-    for piece in _pieces(stored):
+    for piece in _pieces(stored["evidence"]):
         piece["der"] = known[piece["sha256"]]
     return stored
 
@@ -110,7 +110,7 @@ def postpone(connection: Connection, submission_id: UUID, recheck_at: datetime |
 
 
 def _pieces(part: Any) -> Iterator[dict[str, str]]:
-    """Every `{"sha256", "der"}` in a report, wherever it is."""
+    """Every `{"sha256", "der"}` in the evidence of a report."""
     if isinstance(part, dict):
         if "sha256" in part and part.keys() <= {"sha256", "der"}:
             yield part
@@ -122,10 +122,13 @@ def _pieces(part: Any) -> Iterator[dict[str, str]]:
             yield from _pieces(inner)
 
 
-def _lighter(part: Any) -> Any:
-    """The same report without the bytes."""
-    if isinstance(part, dict):
-        if "sha256" in part and part.keys() <= {"sha256", "der"}:
-            return {"sha256": part["sha256"]}
-        return {name: _lighter(inner) for name, inner in part.items()}
-    return [_lighter(inner) for inner in part] if isinstance(part, list) else part
+def _lighter(part: Any, pieces: dict[str, bytes]) -> Any:
+    """The same without the bytes, which go into `pieces`."""
+    if isinstance(part, list):
+        return [_lighter(inner, pieces) for inner in part]
+    if not isinstance(part, dict):
+        return part
+    if "sha256" in part and part.keys() <= {"sha256", "der"}:
+        pieces[part["sha256"]] = base64.b64decode(part["der"])
+        return {"sha256": part["sha256"]}
+    return {name: _lighter(inner, pieces) for name, inner in part.items()}

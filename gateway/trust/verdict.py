@@ -10,7 +10,7 @@ import base64
 import hashlib
 import threading
 import warnings
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -19,6 +19,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from schemas.shallow import shallow
 from schemas.verification import Indication, Reason
 
 UNREADABLE = (  # what foreign certificates, lists and answers may raise, also late: parsing them is lazy
@@ -97,7 +98,7 @@ class PathPolicy:
 
     def to_json(self) -> dict[str, Any]:
         """Flat JSON: durations in seconds, sets sorted."""
-        shown = {item.name: getattr(self, item.name) for item in fields(self)}
+        shown = shallow(self)
         shown |= {name: shown[name].total_seconds() for name in _DURATIONS}
         return {**shown, "freshness": self.freshness.value, "usages": sorted(self.usages)}
 
