@@ -1,25 +1,26 @@
 """Issue our own UPP and UPD, sealed together with the original octets of what they are about.
 
 UPP: the office has the document. UPD: the addressee has the document we sent; it is issued when they collect it.
+Both are written in canonical form (exclusive C14N) at once, as the seal wants it; see `sign`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-
-from lxml import etree
 
 from gateway.clock import WARSAW
 from gateway.receipts.seal import SealKey, TimeStamper
 from gateway.receipts.sign import sign
 from schemas.ids import sha256
 from schemas.receipt import Receipt, ReceiptKind, ReceiptParty
-from schemas.xmldoc import STR_2008, UPO, XSI, qname
+from schemas.xmldoc import STR_2008, UPO, XSI
 
 _NOT_XML = re.compile(r"[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_IN_TEXT = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#xD;"}  # `&` first
+_IN_ATTRIBUTE = {"&": "&amp;", "<": "&lt;", '"': "&quot;", "\t": "&#x9;", "\n": "&#xA;", "\r": "&#xD;"}
 _UNKNOWN = ReceiptParty("Nadawca nieustalony")
 
 SOURCE = "Poświadczenie wystawione automatycznie przez system teleinformatyczny adresata (Brama)."
@@ -55,16 +56,17 @@ def issue_upp(
     """
     digest = facts.document_sha256 or sha256(document)
     supplementary = _supplementary(facts, digest)
-    root = _document(facts.cid)
-    upp = _add(root, "UPP")
-    _add(upp, "IdentyfikatorPoswiadczenia", facts.receipt_id)
-    _party(upp, "Adresat", facts.addressee)
-    _party(upp, "Nadawca", facts.sender or _UNKNOWN)
-    _add(upp, "DataDoreczenia", wall_time(facts.received_at))
-    _add(upp, "DataWytworzeniaPoswiadczenia", wall_time(at))
-    _add(upp, "IdentyfikatorDokumentu", facts.document_id)
-    for kind, text in supplementary.items():
-        _add(upp, "InformacjaUzupelniajaca", text).set("TypInformacjiUzupelniajacej", kind)
+    written = _document(
+        facts.cid,
+        "UPP",
+        _field("IdentyfikatorPoswiadczenia", facts.receipt_id),
+        _party("Adresat", facts.addressee),
+        _party("Nadawca", facts.sender or _UNKNOWN),
+        _field("DataDoreczenia", wall_time(facts.received_at)),
+        _field("DataWytworzeniaPoswiadczenia", wall_time(at)),
+        _field("IdentyfikatorDokumentu", facts.document_id),
+        *_further(supplementary),
+    )
     return Receipt(
         kind=ReceiptKind.UPP,
         id=facts.receipt_id,
@@ -75,7 +77,7 @@ def issue_upp(
         document_id=facts.document_id,
         cid=facts.cid,
         supplementary=supplementary,
-        xml=sign(root, {facts.file_name: digest}, key, at, time_stamp=time_stamp),
+        xml=sign(written, {facts.file_name: digest}, key, at, time_stamp=time_stamp),
     )
 
 
@@ -107,17 +109,18 @@ def issue_upd(
         "Skrót SHA-256 pliku": digest,
         **facts.supplementary,
     }
-    root = _document(facts.cid)
-    upd = _add(root, "UPD")
-    _add(upd, "IdentyfikatorPoswiadczenia", facts.receipt_id)
-    _party(upd, "PodmiotWystawiajacyPoswiadczenie", facts.issuer)
-    _party(upd, "Adresat", facts.addressee)
-    _add(upd, "DataOdbioru", wall_time(facts.received_at))
-    _add(upd, "DataUtworzeniaPoswiadczenia", wall_time(at))
-    _add(upd, "IdentyfikatorSprawy", facts.case_id)
-    _add(upd, "IdentyfikatorDokumentu", facts.document_id)
-    for kind, text in supplementary.items():
-        _add(upd, "InformacjaUzupelniajaca", text).set("TypInformacjiUzupelniajacej", kind)
+    written = _document(
+        facts.cid,
+        "UPD",
+        _field("IdentyfikatorPoswiadczenia", facts.receipt_id),
+        _party("PodmiotWystawiajacyPoswiadczenie", facts.issuer),
+        _party("Adresat", facts.addressee),
+        _field("DataOdbioru", wall_time(facts.received_at)),
+        _field("DataUtworzeniaPoswiadczenia", wall_time(at)),
+        _field("IdentyfikatorSprawy", facts.case_id),
+        _field("IdentyfikatorDokumentu", facts.document_id),
+        *_further(supplementary),
+    )
     return Receipt(
         kind=ReceiptKind.UPD,
         id=facts.receipt_id,
@@ -129,7 +132,7 @@ def issue_upd(
         case_id=facts.case_id,
         cid=facts.cid,
         supplementary=supplementary,
-        xml=sign(root, {facts.file_name: digest}, key, at, time_stamp=time_stamp, others_follow=True),
+        xml=sign(written, {facts.file_name: digest}, key, at, time_stamp=time_stamp, others_follow=True),
     )
 
 
@@ -149,29 +152,43 @@ def _supplementary(facts: UppFacts, digest: str) -> dict[str, str]:
     return {"Tryb testowy": TEST, **listed} if facts.is_test else listed
 
 
-def _document(cid: str | None) -> etree._Element:
-    root = etree.Element(qname(UPO, "Dokument"), nsmap={"pos": UPO, "str": STR_2008, "xsi": XSI})
-    root.set(qname(XSI, "schemaLocation"), f"{UPO} {UPO}schemat.xsd")
+def _document(cid: str | None, kind: str, *fields: str) -> bytes:
+    described = ""
     if cid:
-        described = _add(root, "OpisDokumentu")
-        etree.SubElement(described, qname(STR_2008, "CID")).text = _clean(cid)
-    return root
+        described = f'<pos:OpisDokumentu><str:CID xmlns:str="{STR_2008}">{_text(cid)}</str:CID></pos:OpisDokumentu>'
+    return (
+        f'<pos:Dokument xmlns:pos="{UPO}" xmlns:xsi="{XSI}" xsi:schemaLocation="{UPO} {UPO}schemat.xsd">'
+        f"{described}<pos:{kind}>{''.join(fields)}</pos:{kind}></pos:Dokument>"
+    ).encode()
 
 
-def _party(parent: etree._Element, name: str, party: ReceiptParty) -> None:
-    element = _add(parent, name)
-    _add(element, "Nazwa", party.name)
-    identifier = _add(element, "IdentyfikatorPodmiotu", party.identifier or "")
-    identifier.set("TypIdentyfikatora", _clean(party.identifier_kind or "ePUAP-ID"))
+def _party(name: str, party: ReceiptParty) -> str:
+    kind = _attribute(party.identifier_kind or "ePUAP-ID")
+    identifier = _field("IdentyfikatorPodmiotu", party.identifier or "", f' TypIdentyfikatora="{kind}"')
+    return f"<pos:{name}>{_field('Nazwa', party.name)}{identifier}</pos:{name}>"
 
 
-def _add(parent: etree._Element, name: str, text: str | None = None) -> etree._Element:
-    element = etree.SubElement(parent, qname(UPO, name))
-    if text is not None:
-        element.text = _clean(text)
-    return element
+def _further(supplementary: Mapping[str, str]) -> Iterator[str]:
+    for kind, text in supplementary.items():
+        yield _field("InformacjaUzupelniajaca", text, f' TypInformacjiUzupelniajacej="{_attribute(kind)}"')
 
 
-def _clean(text: str) -> str:
-    """Without characters XML cannot hold: names come from outside."""
-    return _NOT_XML.sub("\ufffd", text)
+def _field(name: str, text: str, attribute: str = "") -> str:
+    return f"<pos:{name}{attribute}>{_text(text)}</pos:{name}>"
+
+
+def _text(value: str) -> str:
+    """As C14N writes text, without characters XML cannot hold: names come from outside."""
+    return _escaped(value, _IN_TEXT)
+
+
+def _attribute(value: str) -> str:
+    """As C14N writes the value of an attribute, `>` and all."""
+    return _escaped(value, _IN_ATTRIBUTE)
+
+
+def _escaped(value: str, signs: Mapping[str, str]) -> str:
+    value = _NOT_XML.sub("\ufffd", value)
+    for character, name in signs.items():
+        value = value.replace(character, name)
+    return value

@@ -19,7 +19,6 @@ from uuid import uuid4
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
-from lxml import etree
 
 from gateway.receipts.seal import SealKey, TimeStamper
 from schemas.xmldoc import DS, XADES
@@ -39,7 +38,7 @@ _SHA256 = "http://www.w3.org/2001/04/xmlenc#sha256"
 
 
 def sign(
-    root: etree._Element,
+    written: bytes,
     detached: Mapping[str, str],
     key: SealKey,
     at: datetime,
@@ -49,17 +48,16 @@ def sign(
 ) -> bytes:
     """Seal a document as XAdES B-B, or B-T with a time-stamp.
 
-    Args:    root: the document's root, without anything beside it; it is not changed.
+    Args:    written: the root element in exclusive canonical form, nothing beside it.
              detached: file name → SHA-256, hex, of the original octets of each file sealed with it.
              at: aware; written in UTC.
              others_follow: somebody else will sign the same document; ours then leaves every signature out of what
              it covers (an XPath filter, which signxml's own verifier does not know), not only itself.
     Returns: the document with the signature as last child of its root, UTF-8 with declaration.
     """
-    octets = etree.tostring(root, method="c14n", exclusive=True, with_comments=False)
-    digest = hashlib.sha256(octets).digest()
+    digest = hashlib.sha256(written).digest()
     made = signature(digest, detached, key, at, time_stamp=time_stamp, others_follow=others_follow)
-    return _DECLARATION + set_in(octets, made)
+    return _DECLARATION + set_in(written, made)
 
 
 def set_in(octets: bytes, made: bytes) -> bytes:
