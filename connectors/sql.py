@@ -78,6 +78,8 @@ class SqlConnector:
 
     def deliver(self, record: CaseRecord, key: str, steps: Steps) -> Outcome:
         """Check against the table's own columns, then write everything in one transaction."""
+        if not (self.options.table or self.options.procedure):
+            return outcome("sql.statement_wrong", "neither table nor procedure: it only answers queries")
         scope = scope_of(record, key, steps.message_id)
         look = (lambda: self._found(key)) if self.capabilities.look_up else None
         try:

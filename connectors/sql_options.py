@@ -35,7 +35,7 @@ class Procedure(Part):
 
 
 class SqlOptions(Options):
-    """A staging table agreed with the vendor, or the vendor's procedure."""
+    """A staging table agreed with the vendor, or the vendor's procedure; or only queries, for a ledger."""
 
     url: SecretStr = Field(
         description="SQLAlchemy URL: postgresql, mysql, firebird, mssql or oracle; by reference.",
@@ -63,8 +63,10 @@ class SqlOptions(Options):
 
     @model_validator(mode="after")
     def _one_way(self) -> SqlOptions:
-        if (self.table is None) == (self.procedure is None):
-            raise ValueError("exactly one of table and procedure is needed")
+        if self.table is not None and self.procedure is not None:
+            raise ValueError("either table or procedure, not both")
+        if not (self.table or self.procedure or self.queries):
+            raise ValueError("table, procedure or queries are needed")
         backend = self.backend
         if backend not in DIALECTS:
             raise ValueError(f"url: unknown database {backend or '–'}; known: {', '.join(sorted(DIALECTS))}")

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from schemas.delivery import Delivered, Outcome, Refused, Repeat, Unreachable, Unsettled
 
+LONGEST_PAUSE_S = 86400.0  # an office that asks for more has a wrong clock; nothing lies unseen for years
 ESCAPED = "connector.escaped"  # an exception came out of a connector: our bug
 STEP_IN_DOUBT = "delivery.step_in_doubt"  # a step was begun, its result lost, and nobody can be asked about it
 
@@ -68,7 +69,8 @@ def next_try(
         case Refused():
             return WaitForPerson()
         case Unreachable(retry_after_s=named):
-            return _again(attempt_no, first_tried_at, now, policy, rng_value, named or 0.0)
+            pause = min(named or 0.0, LONGEST_PAUSE_S)
+            return _again(attempt_no, first_tried_at, now, policy, rng_value, pause)
         case Unsettled(code=code):
             return _settle(code, attempt_no, first_tried_at, now, policy, rng_value)
 

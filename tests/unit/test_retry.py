@@ -58,6 +58,12 @@ def test_an_office_that_names_a_longer_time_gets_it() -> None:
     assert next_try(named, 1, FIRST, FIRST, policy(), NO_LUCK) == RetryAt(after(600))
 
 
+@pytest.mark.parametrize("named", [1e7, 1e300, float("inf")])
+def test_an_office_that_names_years_gets_a_day(named: float) -> None:
+    found = next_try(Unreachable("http.later", retry_after_s=named), 1, FIRST, FIRST, policy(), NO_LUCK)
+    assert found == RetryAt(after(86400))
+
+
 def test_an_office_that_names_a_shorter_time_does_not_hurry_the_schedule() -> None:
     named = Unreachable("http.later", retry_after_s=1)
     assert next_try(named, 2, FIRST, FIRST, policy(), NO_LUCK) == RetryAt(after(60))

@@ -14,7 +14,7 @@ from connectors.sql import SqlConnector
 from gateway.simulate.offices import staging
 from gateway.simulate.offices.client import Office
 from gateway.testing.steps import MemorySteps
-from schemas.delivery import Delivered, Refused, Repeat, Unsettled
+from schemas.delivery import Delivered, Refused, Repeat, Unreachable, Unsettled
 from tests.sql_office import connector_for, deliver, run, with_field
 
 PROCEDURE = """
@@ -155,6 +155,19 @@ def test_an_answer_is_kept_no_longer_than_configured(url: str, connector: SqlCon
     assert not fresh.query("dues", party="x").cached
     kept.close()
     fresh.close()
+
+
+def test_a_ledger_is_asked_and_never_written(url: str, database: str) -> None:
+    ledger = build("sql", {"url": url, "queries": {"dues": "SELECT 1 AS n"}})
+    assert isinstance(ledger, SqlConnector)
+    ledger.check()
+
+    assert ledger.query("dues").rows == ({"n": 1},)
+    outcome = deliver(ledger)
+    assert isinstance(outcome, Unreachable)
+    assert outcome.code == "sql.statement_wrong"
+    assert staging.keys(database) == {}
+    ledger.close()
 
 
 def test_a_query_nobody_configured_is_refused(connector: SqlConnector) -> None:
