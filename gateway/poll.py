@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
@@ -157,11 +158,41 @@ def drain(box: Box, tools: Tools, stop: threading.Event) -> int:
 
     Raises: as `Poller.take_one`; what was taken before stays taken.
     """
+    emptied = _empty(box, tools, stop)
+    if emptied.error is not None:
+        raise emptied.error
+    return emptied.taken
+
+
+@dataclass(frozen=True, slots=True)
+class Emptied:
+    """What became of one box: how many were taken, what stopped it; `elsewhere`: somebody else polls it."""
+
+    mailbox: str
+    taken: int
+    error: BramaError | None = None
+    elsewhere: bool = False
+
+
+def drain_all(boxes: Sequence[Box], tools: Tools, stop: threading.Event) -> list[Emptied]:
+    """Take what waits now in every box; one that stands still costs the others nothing. Raises StoreUnavailable."""
+    return [_empty(box, tools, stop) for box in boxes]
+
+
+def _empty(box: Box, tools: Tools, stop: threading.Event) -> Emptied:
     poller, taken = Poller(box, tools), 0
     with held(tools.store, f"pull {box.mailbox}") as still_ours:
-        while still_ours is not None and still_ours() and not stop.is_set() and poller.take_one():
-            taken += 1
-    return taken
+        if still_ours is None:
+            return Emptied(box.mailbox, 0, elsewhere=True)
+        try:
+            while still_ours() and not stop.is_set() and poller.take_one():
+                taken += 1
+        except StoreUnavailable:
+            raise
+        except BramaError as error:
+            log.warning("box_stands_still", mailbox=box.mailbox, code=error.code)
+            return Emptied(box.mailbox, taken, error)
+    return Emptied(box.mailbox, taken)
 
 
 def next_wait(settings: EpuapConfig, before_s: float, *, took: bool) -> float:

@@ -7,17 +7,24 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.output import Exit, leave, out, say
+from gateway.cli.output import Exit, language, leave, out, say
 from gateway.cli.service import Console, Folder, LogLevel, _start
+from schemas.errors import ServiceUnreachable
+from schemas.texts import text
+
+if TYPE_CHECKING:
+    from gateway.poll import Emptied
 
 
 def pull(
     config: Folder,
-    once: Annotated[bool, typer.Option("--once", help="Zabierz to, co czeka, i zakończ.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="Zabierz to, co czeka, i zakończ; kod wyjścia 1, gdy któraś skrytka stoi.")
+    ] = False,
     log_level: LogLevel = "INFO",
     log_console: Console = False,
 ) -> None:
@@ -31,10 +38,24 @@ def pull(
         signal.signal(number, lambda *_: stop.set())
     with app.open_tools(loaded) as tools:
         if once:
-            taken = sum(poll.drain(box, tools, stop) for box in boxes)
-            out.print(say(f"Pobrano dokumentów: {taken}", f"Documents taken: {taken}"))
+            _tell(poll.drain_all(boxes, tools, stop))
         else:
             poll.run_pollers(boxes, tools, stop)
+
+
+def _tell(emptied: list[Emptied]) -> None:
+    taken = sum(one.taken for one in emptied)
+    out.print(say(f"Pobrano dokumentów: {taken}", f"Documents taken: {taken}"))
+    for one in emptied:
+        if one.elsewhere:
+            busy = say("pobiera z niej inny proces", "another process polls it")
+            out.print(f"{one.mailbox}: {busy}", markup=False)
+        if one.error is not None:
+            why = text(one.error.code, language(), **one.error.facts)
+            out.print(f"{one.mailbox}: {why} [{one.error.code}]", markup=False)
+    errors = [one.error for one in emptied if one.error is not None]
+    away = bool(errors) and all(isinstance(error, ServiceUnreachable) for error in errors)
+    leave(Exit.UNREACHABLE if away else Exit.NO if errors else Exit.FINE)
 
 
 simulate = typer.Typer(no_args_is_help=True, help="Symulowany ePUAP do prób; niczego prawdziwego nie dotyka.")

@@ -20,13 +20,14 @@ from gateway.config import EpuapConfig
 from gateway.config import load as load_config
 from gateway.simulate.offices.client import Office
 from gateway.simulate.pki import UPO_PASSWORD
+from gateway.simulate.soap_messages import envelope, fault
 from gateway.store import tables as t
 from gateway.store.database import Store
 from gateway.store.locks import held
 from schemas.errors import ConfigError, ServiceUnsettled, StoreUnavailable
 from schemas.ids import sha256
 from schemas.submission import Channel
-from tests.builders import MAILBOX, TERYT, a_signed_document, an_envelope, pki
+from tests.builders import MAILBOX, SECOND_MAILBOX, TERYT, a_signed_document, an_envelope, pki
 from tests.epuap_clients import Epuap
 from tests.gateways import GATEWAY_TOML, Gateway, write_config
 from tests.waiting import PATIENCE_S, wait_until
@@ -220,6 +221,37 @@ def waits_for_a_lock(store: Store) -> bool:
     )
     with store.engine.connect() as connection:
         return bool(connection.execute(asked).scalar())
+
+
+def both_boxes(epuap: Epuap, folder: Path, database: Store, **settings: object) -> Path:
+    """A configuration that polls two boxes; in the second a letter waits."""
+    url = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    tenant = configured(folder, epuap.office, url, **settings) / "tenants" / f"{TERYT}.toml"
+    both = f'pull = ["{MAILBOX}", "{SECOND_MAILBOX}"]'
+    tenant.write_text(tenant.read_text("utf-8").replace(f'pull = ["{MAILBOX}"]', both), "utf-8")
+    epuap.citizen_sends(a_signed_document("letter"), mailbox=SECOND_MAILBOX)
+    return folder
+
+
+def test_a_box_that_stands_still_keeps_no_other_one_from_being_emptied(epuap, database, tmp_path):
+    folder = both_boxes(epuap, tmp_path, database)
+    said = envelope(fault(-5, "skrytka zablokowana")).decode()
+    epuap.office.tell("say", times=1, match=f"{MAILBOX}<", status=500, body=said)
+    assert brama_pull(folder, "--once").wait(PATIENCE_S) == 1
+    told = (folder / "pull.log").read_text("utf-8")
+    assert "Pobrano dokumentów: 1" in told
+    assert f"{MAILBOX}: " in told
+    assert "skrytka zablokowana" in told
+    assert kept(database) == 1
+
+
+def test_a_run_says_that_epuap_is_away_and_that_somebody_else_polls(epuap, database, tmp_path):
+    folder = both_boxes(epuap, tmp_path, database, pull_url="http://127.0.0.1:9/pull")
+    with held(database, f"pull {MAILBOX}"):
+        assert brama_pull(folder, "--once").wait(PATIENCE_S) == 3
+    told = (folder / "pull.log").read_text("utf-8")
+    assert f"{MAILBOX}: pobiera z niej inny proces" in told
+    assert "[service.unreachable]" in told
 
 
 def test_killed_while_epuap_confirms_the_document_is_known_already(epuap, database, tmp_path):
