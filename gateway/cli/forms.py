@@ -128,7 +128,7 @@ def forms_check(
     else:
         for result in results:
             mark = Text("✓ ", "green") if result.fine else Text("✗ ", "red")
-            out.print(mark + Text(f"{result.code} {result.version}  {result.status}  {result.namespace}", ""))
+            out.print(mark + Text(f"{result.code} {result.version}  {word(result.status)}  {result.namespace}", ""))
             for problem in result.problems:
                 out.print(f"    {_problem(problem)}", markup=False)
     leave(Exit.FINE if all(result.fine for result in results) else Exit.NO)
