@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-PATIENCE_S = 120.0  # no test depends on it: it ends those that wait in vain, before pytest's own limit does
+PATIENCE_S = 240.0  # no test depends on it: it ends those that wait in vain, before pytest's own limit does
 
 
 def wait_until(condition: Callable[[], object], within_s: float = PATIENCE_S) -> None:

@@ -273,7 +273,7 @@ def test_killed_at_any_point_nothing_is_sent_twice(database, office, tmp_path, p
     message = gateway.put()
     gateway.forget_deliveries()  # they pass the same points
     with brama("work", folder, crash_at=point) as process:
-        assert process.died_of_sigkill(60)
+        assert process.died_of_sigkill()
     gateway.later()
     gateway.work_until_quiet()
     assert (gateway.tries(message.id), state(gateway, message), sent(office)) == (tries, end, [message.file_name])
@@ -287,7 +287,7 @@ def test_killed_before_the_record_a_delivery_is_looked_up_and_not_sent_twice(dat
     message = gateway.put("dorecz")
     gateway.forget_deliveries()
     with brama("work", folder, crash_at=point) as process:
-        assert process.died_of_sigkill(60)
+        assert process.died_of_sigkill()
     gateway.later()
     gateway.work_until_quiet()
     assert (state(gateway, message), sent(office, "delivered")) == ("sent", [message.file_name])
@@ -302,7 +302,7 @@ def test_killed_after_the_effect_where_nothing_can_be_looked_up_only_a_receipt_e
     message = gateway.put()
     gateway.forget_deliveries()
     with brama("work", folder, crash_at="after_send") as process:
-        assert process.died_of_sigkill(60)
+        assert process.died_of_sigkill()
     for _ in range(3):
         gateway.later()
         gateway.work_until_quiet()
