@@ -29,13 +29,17 @@ class Admission:
     before: OfficeRow | None = None
 
 
+def must_ask(known: OfficeRow, office: Office) -> bool:
+    """Is there anything to decide? Most offices have no limits, and no open circuit."""
+    return known.open_until is not None or office.rate_per_s is not None or office.max_concurrent is not None
+
+
 def ask(transaction: Connection, known: OfficeRow, office: Office, lease_s: float) -> Admission | datetime:
     """Ask circuit breaker, rate and concurrency of the office: leave to call it, or the time to look again.
 
-    The row is locked only where there is something to decide: most offices have no limits and no failures.
+    The row is locked only where there is something to decide.
     """
-    circuit = circuit_of(known)
-    if circuit.open_until is None and office.rate_per_s is None and office.max_concurrent is None:
+    if not must_ask(known, office):
         return Admission()
     known = offices.locked(transaction, known.tenant, known.connector)
     named = (known.tenant, known.connector)

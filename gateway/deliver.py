@@ -27,9 +27,12 @@ from gateway.clock import steady_s
 from gateway.crashpoint import crashpoint
 from gateway.limits import Circuit
 from gateway.steps import Lease, LeaseLost, RememberedSteps
-from gateway.store import attempts, deliveries, events, offices, submissions
+from gateway.store import attempts, deliveries, delivering, events, submissions
 from gateway.store import files as file_rows
-from gateway.store.attempts import Claim, Said
+from gateway.store.attempts import Said
+from gateway.store.database import driver_connection
+from gateway.store.delivering import Claim
+from gateway.store.offices import OfficeRow
 from gateway.tools import Office, Tools
 from schemas.delivery import (
     AttachmentFile,
@@ -78,7 +81,26 @@ def attempt(delivery_id: UUID, tools: Tools) -> None:
 
     Raises: StoreUnavailable: the database went away; what was begun is recovered when its lease ends.
     """
-    trial = _claim(delivery_id, tools)
+    with tools.store.direct() as connection:
+        known = delivering.office_of(connection, delivery_id)
+    if known is not None:
+        _attempt(delivery_id, known, tools)
+
+
+def attempt_next(tools: Tools) -> bool:
+    """The same for the oldest wake-up of a delivery; False if there is none. Raises StoreUnavailable, as `attempt`."""
+    with tools.store.direct() as connection:
+        taken = delivering.take(connection)
+    if taken is None:
+        return False
+    delivery_id, known = taken
+    if known is not None:
+        _attempt(delivery_id, known, tools)
+    return True
+
+
+def _attempt(delivery_id: UUID, known: OfficeRow, tools: Tools) -> None:
+    trial = _claim(delivery_id, known, tools)
     if trial is None:
         return
     started = time.monotonic()
@@ -94,42 +116,59 @@ def attempt(delivery_id: UUID, tools: Tools) -> None:
     crashpoint("after_store")
 
 
-def _claim(delivery_id: UUID, tools: Tools) -> _Try | None:
-    """Claim and load everything the try needs in one transaction."""
+def _claim(delivery_id: UUID, known: OfficeRow, tools: Tools) -> _Try | None:
+    """Claim and load everything the try needs: in one statement, or in one transaction where there is more to it."""
     asked_at = steady_s()
-    with tools.store.begin() as transaction:
-        known = offices.of_delivery(transaction, delivery_id)
-        if known is None:
-            return None
-        office = _office(known.tenant, known.connector, tools)
-        lease_s = tools.config.gateway.worker.lease_s
-        leave = admission.Admission()
-        if isinstance(office, Office):
-            if office.connector.capabilities.fetched:
-                _leave_for_fetch(transaction, delivery_id)
-                return None
-            lease_s = max(lease_s, office.longest_s + _MARGIN_S)
-            answer = admission.ask(transaction, known, office, lease_s)
-            if isinstance(answer, datetime):
-                deliveries.postpone(transaction, delivery_id, answer)
-                return None
-            leave = answer
-        claim = attempts.claim(
-            transaction,
-            delivery_id,
-            worker=tools.worker,
-            lease_s=lease_s,
-            message_id=str(uuid4()),
-            **_doubt(office),
-        )
-        if claim is None:
-            admission.give_back(transaction, leave)
-            return None
-        lease = Lease(tools.store, delivery_id, claim.fence, lease_s, asked_at)
-        circuit = admission.circuit_of(known)
-        if isinstance(office, Unreachable):
-            return _Try(claim, lease, circuit, None, office)
-        return _Try(claim, lease, circuit, office, _record(transaction, claim, office, tools))
+    office = _office(known.tenant, known.connector, tools)
+    terms = _terms(office, tools)
+    files: tuple[AttachmentFile, ...] = ()
+    if isinstance(office, Unreachable) or _is_plain(known, office):
+        claim = _claim_alone(delivery_id, terms, tools)
+    else:
+        with tools.store.begin() as transaction:
+            claim = _claim_with_leave(transaction, delivery_id, known, office, terms)
+            if claim is not None and office.connector.capabilities.attachments:
+                files = _files(transaction, claim)
+    if claim is None:
+        return None
+    lease = Lease(tools.store, delivery_id, claim.fence, terms["lease_s"], asked_at)
+    circuit = admission.circuit_of(known)
+    if isinstance(office, Unreachable):
+        return _Try(claim, lease, circuit, None, office)
+    return _Try(claim, lease, circuit, office, _record(claim, files, tools))
+
+
+def _is_plain(known: OfficeRow, office: Office) -> bool:
+    """Nothing is to be asked before the claim, and nothing to be read with it."""
+    capabilities = office.connector.capabilities
+    return not (capabilities.fetched or capabilities.attachments or admission.must_ask(known, office))
+
+
+def _claim_alone(delivery_id: UUID, terms: dict[str, Any], tools: Tools) -> Claim | None:
+    with tools.store.direct() as connection:
+        claim = delivering.claim(connection, delivery_id, **terms)
+    if claim is None:
+        with tools.store.begin() as transaction:
+            deliveries.park_if_blocked(transaction, delivery_id)
+    return claim
+
+
+def _claim_with_leave(
+    transaction: Connection, delivery_id: UUID, known: OfficeRow, office: Office, terms: dict[str, Any]
+) -> Claim | None:
+    """Claim it if its office may be called now; what was taken of the office's limits is given back if not claimed."""
+    if office.connector.capabilities.fetched:
+        _leave_for_fetch(transaction, delivery_id)
+        return None
+    leave = admission.ask(transaction, known, office, terms["lease_s"])
+    if isinstance(leave, datetime):
+        deliveries.postpone(transaction, delivery_id, leave)
+        return None
+    claim = delivering.claim(driver_connection(transaction), delivery_id, **terms)
+    if claim is None:
+        deliveries.park_if_blocked(transaction, delivery_id)
+        admission.give_back(transaction, leave)
+    return claim
 
 
 def _leave_for_fetch(transaction: Connection, delivery_id: UUID) -> None:
@@ -139,11 +178,21 @@ def _leave_for_fetch(transaction: Connection, delivery_id: UUID) -> None:
         events.append(transaction, submission_id, "waits_for_fetch", delivery=str(delivery_id))
 
 
-def _doubt(office: Office | Unreachable) -> dict[str, Any]:
-    """What recovery must know if this worker vanishes; a connector that could not be built sends nothing."""
+def _terms(office: Office | Unreachable, tools: Tools) -> dict[str, Any]:
+    """Who claims, for how long, and what recovery must know if this worker vanishes.
+
+    A connector that could not be built sends nothing, so nothing of it is in doubt.
+    """
+    terms: dict[str, Any] = {"worker": tools.worker, "message_id": str(uuid4())}
+    lease_s = tools.config.gateway.worker.lease_s
     if isinstance(office, Unreachable):
-        return {"repeat": Repeat.SAFE, "settle_s": 0.0}
-    return {"repeat": office.connector.capabilities.repeat, "settle_s": office.settle_delay_s}
+        return {**terms, "lease_s": lease_s, "repeat": Repeat.SAFE, "settle_s": 0.0}
+    return {
+        **terms,
+        "lease_s": max(lease_s, office.longest_s + _MARGIN_S),
+        "repeat": office.connector.capabilities.repeat,
+        "settle_s": office.settle_delay_s,
+    }
 
 
 def _office(tenant: str, connector: str, tools: Tools) -> Office | Unreachable:
@@ -155,7 +204,7 @@ def _office(tenant: str, connector: str, tools: Tools) -> Office | Unreachable:
         return Unreachable(error.code)
 
 
-def _record(transaction: Connection, claim: Claim, office: Office, tools: Tools) -> CaseRecord | Outcome:
+def _record(claim: Claim, files: tuple[AttachmentFile, ...], tools: Tools) -> CaseRecord | Outcome:
     """What the office gets, from the newest version of the case; an outcome instead where it cannot be made."""
     try:
         fields = tools.record(claim.case_json, claim.record) if claim.record else {}
@@ -170,7 +219,7 @@ def _record(transaction: Connection, claim: Claim, office: Office, tools: Tools)
         kind=claim.delivery.kind,
         case=claim.case_json,
         fields=fields,
-        files=_files(transaction, claim) if office.connector.capabilities.attachments else (),
+        files=files,
         is_test=claim.is_test,
     )
 
@@ -254,29 +303,42 @@ def digest_of(record: CaseRecord) -> str:
 
 def _store(trial: _Try, result: _Result, took_ms: int, tools: Tools) -> None:
     """The outcome and what follows from it, in one commit; refused if somebody else holds the delivery by now."""
-    claim, delivery, outcome = trial.claim, trial.claim.delivery, result.outcome
-    word = outcome_word(outcome)
+    if _store_delivered(trial, result, took_ms, tools) or _store_outcome(trial, result, took_ms, tools):
+        log.info(
+            "attempt_finished",
+            delivery=str(trial.claim.delivery.id),
+            tenant=trial.claim.delivery.tenant,
+            outcome=outcome_word(result.outcome),
+            code=getattr(result.outcome, "code", None),
+            took_ms=took_ms,
+        )
+
+
+def _store_delivered(trial: _Try, result: _Result, took_ms: int, tools: Tools) -> bool:
+    """The usual end in one statement: the office has it and never failed before. False: not stored, for any reason."""
+    if not (isinstance(result.outcome, Delivered) and trial.circuit.clean):
+        return False
+    said = _said(trial.claim, result, took_ms, retry.Done())
+    with tools.store.direct() as connection:
+        return delivering.delivered(connection, trial.claim, result.outcome, said)
+
+
+def _store_outcome(trial: _Try, result: _Result, took_ms: int, tools: Tools) -> bool:
+    """Any end of an attempt, with what it means for its office; False if it came too late."""
+    claim, outcome = trial.claim, result.outcome
     with tools.store.begin() as transaction:
-        row = attempts.still_held(transaction, delivery.id, claim.fence)
+        row = attempts.still_held(transaction, claim.delivery.id, claim.fence)
         if row is None:
             _too_late(transaction, claim, outcome)
-            return
+            return False
         follows = _follows(row, result, tools)
-        attempts.finish(
-            transaction, row, _state(result, follows), _said(row, result, took_ms, follows), _left(result, follows)
-        )
+        said = _said(claim, result, took_ms, follows)
+        attempts.finish(transaction, row, _state(result, follows), said, _left(result, follows))
         if trial.office is not None:
             admission.remember(transaction, trial.circuit, row, outcome, tools.config.gateway.worker)
         if isinstance(outcome, Delivered):
             deliveries.wake_next(transaction, row["order_key"])
-    log.info(
-        "attempt_finished",
-        delivery=str(delivery.id),
-        tenant=delivery.tenant,
-        outcome=word,
-        code=getattr(outcome, "code", None),
-        took_ms=took_ms,
-    )
+    return True
 
 
 def _too_late(transaction: Connection, claim: Claim, outcome: Outcome) -> None:
@@ -335,27 +397,26 @@ def _state(result: _Result, follows: retry.Next) -> DeliveryState:
             return DeliveryState.GIVEN_UP if isinstance(follows, retry.GiveUp) else DeliveryState.WAITING
 
 
-def _said(row: RowMapping, result: _Result, took_ms: int, follows: retry.Next) -> Said:
+def _said(claim: Claim, result: _Result, took_ms: int, follows: retry.Next) -> Said:
     """The attempt's own row, and what the timeline gets of it: codes and numbers, never the office's words."""
-    outcome = result.outcome
-    code = getattr(outcome, "code", None)
+    delivery, outcome = claim.delivery, result.outcome
+    word, code = outcome_word(outcome), getattr(outcome, "code", None)
     references: dict[str, str] = {}
     if isinstance(outcome, Delivered):
         references = {**outcome.details, **({"reference": outcome.reference} if outcome.reference else {})}
     return Said(
-        outcome=outcome_word(outcome),
+        outcome=word,
         code=code,
         text=getattr(outcome, "text", None),
         took_ms=took_ms,
         digest_sent=result.digest_sent,
         references=references,
-        word="attempt_finished",
         facts={
-            "delivery": str(row["id"]),
-            "connector": row["connector"],
-            "round": row["round"],
-            "number": row["attempts"],
-            "outcome": outcome_word(outcome),
+            "delivery": str(delivery.id),
+            "connector": delivery.connector,
+            "round": delivery.round,
+            "number": delivery.attempts,
+            "outcome": word,
             "code": code,
             "then": type(follows).__name__,
         },

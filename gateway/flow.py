@@ -221,6 +221,11 @@ def deliver(delivery_id: UUID, tools: Tools) -> None:
     delivering.attempt(delivery_id, tools)
 
 
+def deliver_next(tools: Tools) -> bool:
+    """In a worker: the same for the oldest wake-up of a delivery, without going through the queue; False: none."""
+    return delivering.attempt_next(tools)
+
+
 def answer(answer_id: UUID, tools: Tools) -> None:
     """In a worker: one step of one answer to a citizen, if it is due and nobody else's."""
     reply.work(answer_id, tools)

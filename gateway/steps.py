@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from gateway.clock import steady_s
-from gateway.store import attempts
+from gateway.store import attempts, delivering
 from gateway.store.database import Store
 from schemas.delivery import Refused, Repeat, StepInDoubt, StepStopped, Unreachable
 from schemas.errors import StoreUnavailable
@@ -127,18 +127,20 @@ class RememberedSteps:
         raise StepInDoubt(name)
 
     def _intend(self, name: str) -> None:
-        """Commit the intent and renew the lease in one statement; without both, nothing is sent."""
-        asked_at = steady_s()
-        with self._lease.store.statement() as transaction:
-            held = attempts.intend(transaction, self._lease.delivery_id, name, self._lease.fence, self._lease.seconds)
-        self._lease.renewed(held, asked_at)
+        """Commit the intent under a lease that lasts, in one statement; without both, nothing is sent."""
+        lease, asked_at = self._lease, steady_s()
+        lease_s = lease.seconds if lease.left_s() < max(self._call_timeout_s, lease.seconds / 2) else None
+        with lease.store.direct() as connection:
+            held = delivering.intend(connection, lease.delivery_id, name, lease.fence, lease_s)
+        if lease_s is not None or not held:
+            lease.renewed(held, asked_at)
         self._known[name] = None
-        self._lease.ensure(self._call_timeout_s)
+        lease.ensure(self._call_timeout_s)
 
     def _keep(self, name: str, result: dict[str, Any]) -> None:
         def write() -> None:
-            with self._lease.store.statement() as transaction:
-                attempts.keep_result(transaction, self._lease.delivery_id, name, result)
+            with self._lease.store.direct() as connection:
+                delivering.keep_result(connection, self._lease.delivery_id, name, result)
 
         self._lease.patiently(write)
         self._known[name] = result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
@@ -167,7 +168,7 @@ def attempts_of(connection: Connection, delivery_id: UUID) -> list[Attempt]:
     ]
 
 
-def from_row(row: RowMapping, waits: UUID | None = None) -> Delivery:
+def from_row(row: Mapping[Any, Any], waits: UUID | None = None) -> Delivery:
     """A row of `delivery` as the shape. `case_id` is the submission's id: a delivery takes its newest case version."""
     values = {name: row[name] for name in Delivery.__slots__ if name not in ("case_id", "waits_for")}
     values["state"] = DeliveryState(row["state"])

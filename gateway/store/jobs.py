@@ -25,6 +25,15 @@ SEND = "send"  # args: id of a message
 RECEIPTS = "receipts"  # args: id of a submission whose receipt is wanted; all others due of its gmina go with it
 FETCH = "fetch"  # args: id of a remote file
 
+# As an expression of a larger statement: the oldest wake-up of a delivery, removed; `id` of the delivery.
+TAKE_DELIVERY = f"""
+    DELETE FROM procrastinate_jobs
+     WHERE id = (SELECT id FROM procrastinate_jobs
+                  WHERE status = 'todo' AND queue_name = '{QUEUE}' AND task_name = '{DELIVER}'
+                  ORDER BY priority DESC, id LIMIT 1 FOR UPDATE SKIP LOCKED)
+ RETURNING (args ->> 'id')::uuid AS id
+"""  # noqa: S608 - made of constants
+
 _deferring = App(connector=PsycopgConnector())  # never opened: every job goes through a transaction of ours
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
@@ -40,18 +39,6 @@ class Pause:
     actor: str
     reason: str
     paused_at: datetime
-
-
-def of_delivery(connection: Connection, delivery_id: UUID) -> OfficeRow | None:
-    """The office a delivery goes to; fresh values where it has no row yet. None: no such delivery."""
-    joined = t.delivery.outerjoin(t.office, (O.tenant == D.tenant) & (O.connector == D.connector))
-    row = connection.execute(
-        select(
-            D.tenant, D.connector, func.now(), func.coalesce(O.failures, 0),
-            O.open_until, O.probe_until, O.tokens, O.tokens_at,
-        ).select_from(joined).where(D.id == delivery_id)
-    ).first()  # fmt: skip
-    return OfficeRow(*row) if row else None
 
 
 def locked(connection: Connection, tenant: str, connector: str) -> OfficeRow:
