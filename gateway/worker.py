@@ -102,6 +102,7 @@ async def _take_jobs(tools: Tools, stop: threading.Event) -> None:
                 deaf = deaf + 1 if _is_deaf() else 0
                 if deaf > 1 or helper.done():
                     log.warning("queue_lost", error="ListenerLost")
+                    await app.connector.close_async()  # ending would wait long for connections that do not come
                     break
             if not work.done():
                 work.cancel()  # graceful: jobs under way are finished
@@ -185,7 +186,7 @@ def _deliver_on(tools: Tools) -> None:
     """
     end = time.monotonic() + _SERIES_S
     try:
-        while time.monotonic() < end and flow.deliver_next(tools):
+        while flow.deliver_next(tools) and time.monotonic() < end:
             pass
     except StoreUnavailable as error:
         log.warning("store_lost", subject=jobs.DELIVER, reason=error.facts.get("reason"))

@@ -51,7 +51,8 @@ def _forms(quick: bool) -> Figures:
 def _delivery(quick: bool) -> Figures:
     from gateway.bench import delivery
 
-    found = delivery.run(cases=10, workers=1, waiting=5) if quick else delivery.run(cases=600, waiting=100_000)
+    whole = {"cases": 1000, "waiting": 100_000, "rounds": 5}
+    found = delivery.run(**({"cases": 10, "workers": 1, "waiting": 5} if quick else whole))
     figures = [_figure("three-step delivery", "cases/s", found.engine_per_s, found.floor_per_s, found.ratio, 0.5)]
     if found.backlog_per_s is not None and found.backlog_ratio is not None:
         name = f"the same with {found.waiting:,} waiting"

@@ -108,7 +108,7 @@ def open_engine(url: str, pool_size: int = 10) -> Engine:
 class _Drivers:
     """Connections of the driver in autocommit; the last one given back is lent first, with all it has prepared.
 
-    One is asked for with each statement, nine times a delivery; in a pool of SQLAlchemy that costs as much as sending it.
+    One is asked for with each statement, nine times a delivery; in a pool of SQLAlchemy that costs as much as sending.
     """
 
     def __init__(self, dsn: str, most: int) -> None:
