@@ -22,14 +22,14 @@ import structlog
 from sqlalchemy import Connection, RowMapping
 
 from connectors.base import LookUpFailed
-from gateway import admission, retry
+from gateway import admission, outcomes, retry
 from gateway.clock import steady_s
 from gateway.crashpoint import crashpoint
 from gateway.limits import Circuit
+from gateway.outcomes import Result
 from gateway.steps import Lease, LeaseLost, RememberedSteps
 from gateway.store import attempts, deliveries, delivering, events, submissions
 from gateway.store import files as file_rows
-from gateway.store.attempts import Said
 from gateway.store.database import driver_connection
 from gateway.store.delivering import Claim
 from gateway.store.offices import OfficeRow
@@ -38,7 +38,6 @@ from schemas.delivery import (
     AttachmentFile,
     CaseRecord,
     Delivered,
-    DeliveryState,
     Outcome,
     Refused,
     Repeat,
@@ -64,16 +63,6 @@ class _Try:
     circuit: Circuit  # of the office, when it was claimed
     office: Office | None
     what: CaseRecord | Outcome
-
-
-@dataclass(frozen=True, slots=True)
-class _Result:
-    """How an attempt ended: an outcome, what was sent, and whether the office could not even be asked."""
-
-    outcome: Outcome
-    digest_sent: str | None = None
-    asked_in_vain: bool = False
-    doubt_stays: bool = False  # this try surely did nothing, but an earlier one may have
 
 
 def attempt(delivery_id: UUID, tools: Tools) -> None:
@@ -243,20 +232,20 @@ def _big_files(transaction: Connection, claim: Claim) -> Iterator[AttachmentFile
             yield AttachmentFile(linked.name, linked.content_type or "application/octet-stream", content)
 
 
-def _carry_out(trial: _Try) -> _Result:
+def _carry_out(trial: _Try) -> Result:
     if not isinstance(trial.what, CaseRecord):
-        return _Result(trial.what)
+        return Result(trial.what)
     assert trial.office is not None
     if trial.claim.in_doubt:
         answer = _ask(trial.office, trial.claim, trial.lease)
-        if isinstance(answer, _Result):
+        if isinstance(answer, Result):
             return answer
         result = _send(trial.office, trial.claim, trial.lease, trial.what)
         return replace(result, doubt_stays=answer == "unknown" and isinstance(result.outcome, Unreachable))
     return _send(trial.office, trial.claim, trial.lease, trial.what)
 
 
-def _ask(office: Office, claim: Claim, lease: Lease) -> _Result | Literal["absent", "unknown"]:
+def _ask(office: Office, claim: Claim, lease: Lease) -> Result | Literal["absent", "unknown"]:
     """An earlier try may have reached the office: does it have the case?
 
     Returns: how this attempt ends; or that it may be sent: it is surely absent there, or sending twice is harmless.
@@ -264,34 +253,34 @@ def _ask(office: Office, claim: Claim, lease: Lease) -> _Result | Literal["absen
     capabilities = office.connector.capabilities
     safe = capabilities.repeat is Repeat.SAFE  # the far side enforces our key: sending without an answer is no risk
     if not capabilities.look_up:
-        return "unknown" if safe else _Result(Unsettled(retry.STEP_IN_DOUBT))
+        return "unknown" if safe else Result(Unsettled(retry.STEP_IN_DOUBT))
     lease.ensure(office.timeout_s)
     try:
         reference = office.connector.find(claim.delivery.key)
     except Exception as error:  # noqa: BLE001 - whatever it is: nothing is known
         code = error.code if isinstance(error, ConnectorError) else "connector.look_up_failed"
         log.warning("look_up_failed", delivery=str(claim.delivery.id), code=code, error=type(error).__name__)
-        return "unknown" if safe else _Result(Unsettled(code), asked_in_vain=True)
-    return "absent" if reference is None else _Result(Delivered(reference))
+        return "unknown" if safe else Result(Unsettled(code), asked_in_vain=True)
+    return "absent" if reference is None else Result(Delivered(reference))
 
 
-def _send(office: Office, claim: Claim, lease: Lease, record: CaseRecord) -> _Result:
+def _send(office: Office, claim: Claim, lease: Lease, record: CaseRecord) -> Result:
     """Call the connector; whatever escapes it is recorded as ours and leaves the delivery unsettled."""
     repeat = office.connector.capabilities.repeat
     steps = RememberedSteps(lease, repeat, office.timeout_s, claim.message_id, claim.steps)
     lease.ensure(office.longest_s)
     digest = digest_of(record)
     try:
-        return _Result(office.connector.deliver(record, claim.delivery.key, steps), digest)
+        return Result(office.connector.deliver(record, claim.delivery.key, steps), digest)
     except (LeaseLost, StoreUnavailable):
         raise
     except StepInDoubt:
-        return _Result(Unsettled(retry.STEP_IN_DOUBT), digest)
+        return Result(Unsettled(retry.STEP_IN_DOUBT), digest)
     except LookUpFailed as error:
-        return _Result(Unsettled(error.code), digest, asked_in_vain=True)
+        return Result(Unsettled(error.code), digest, asked_in_vain=True)
     except Exception as error:
         log.exception("connector_escaped", delivery=str(claim.delivery.id), connector=claim.delivery.connector)
-        return _Result(Unsettled(retry.ESCAPED, type(error).__name__), digest)
+        return Result(Unsettled(retry.ESCAPED, type(error).__name__), digest)
 
 
 def digest_of(record: CaseRecord) -> str:
@@ -301,7 +290,7 @@ def digest_of(record: CaseRecord) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _store(trial: _Try, result: _Result, took_ms: int, tools: Tools) -> None:
+def _store(trial: _Try, result: Result, took_ms: int, tools: Tools) -> None:
     """The outcome and what follows from it, in one commit; refused if somebody else holds the delivery by now."""
     if _store_delivered(trial, result, took_ms, tools) or _store_outcome(trial, result, took_ms, tools):
         log.info(
@@ -314,16 +303,16 @@ def _store(trial: _Try, result: _Result, took_ms: int, tools: Tools) -> None:
         )
 
 
-def _store_delivered(trial: _Try, result: _Result, took_ms: int, tools: Tools) -> bool:
+def _store_delivered(trial: _Try, result: Result, took_ms: int, tools: Tools) -> bool:
     """The usual end in one statement: the office has it and never failed before. False: not stored, for any reason."""
     if not (isinstance(result.outcome, Delivered) and trial.circuit.clean):
         return False
-    said = _said(trial.claim, result, took_ms, retry.Done())
+    said = outcomes.said(trial.claim, result, took_ms, retry.Done())
     with tools.store.direct() as connection:
         return delivering.delivered(connection, trial.claim, result.outcome, said)
 
 
-def _store_outcome(trial: _Try, result: _Result, took_ms: int, tools: Tools) -> bool:
+def _store_outcome(trial: _Try, result: Result, took_ms: int, tools: Tools) -> bool:
     """Any end of an attempt, with what it means for its office; False if it came too late."""
     claim, outcome = trial.claim, result.outcome
     with tools.store.begin() as transaction:
@@ -332,8 +321,8 @@ def _store_outcome(trial: _Try, result: _Result, took_ms: int, tools: Tools) -> 
             _too_late(transaction, claim, outcome)
             return False
         follows = _follows(row, result, tools)
-        said = _said(claim, result, took_ms, follows)
-        attempts.finish(transaction, row, _state(result, follows), said, _left(result, follows))
+        said = outcomes.said(claim, result, took_ms, follows)
+        attempts.finish(transaction, row, outcomes.state_of(result, follows), said, outcomes.left(result, follows))
         if trial.office is not None:
             admission.remember(transaction, trial.circuit, row, outcome, tools.config.gateway.worker)
         if isinstance(outcome, Delivered):
@@ -354,7 +343,7 @@ def _too_late(transaction: Connection, claim: Claim, outcome: Outcome) -> None:
     log.warning("late_outcome_refused", **facts)
 
 
-def _follows(row: RowMapping, result: _Result, tools: Tools) -> retry.Next:
+def _follows(row: RowMapping, result: Result, tools: Tools) -> retry.Next:
     policy = retry_policy(tools, Repeat(row["repeat"]), row["settle_s"])
     luck = random.random()  # noqa: S311 - jitter, not a secret
     if result.asked_in_vain:
@@ -366,58 +355,3 @@ def retry_policy(tools: Tools, repeat: Repeat, settle_delay_s: float) -> retry.R
     """The configured patience, for one connector."""
     worker = tools.config.gateway.worker
     return retry.RetryPolicy(worker.retry_s, worker.retry_for_h * 3600, worker.jitter, repeat, settle_delay_s)
-
-
-def _left(result: _Result, follows: retry.Next) -> dict[str, Any]:
-    """Outcome and decision as columns of the delivery."""
-    outcome = result.outcome
-    values: dict[str, Any] = {"last_code": getattr(outcome, "code", None), "last_text": getattr(outcome, "text", None)}
-    if isinstance(outcome, Delivered):
-        values |= {"reference": outcome.reference, "details": outcome.details}
-    if isinstance(outcome, Unsettled):
-        values |= {"in_doubt": True, "doubtful": True}
-    if result.doubt_stays:
-        values["in_doubt"] = True
-    if isinstance(follows, retry.RetryAt | retry.AskAt):
-        values["due_at"] = follows.at
-    return values
-
-
-def _state(result: _Result, follows: retry.Next) -> DeliveryState:
-    match result.outcome:
-        case Delivered():
-            return DeliveryState.DELIVERED
-        case Refused():
-            return DeliveryState.REFUSED
-        case Unsettled():
-            return DeliveryState.UNSETTLED  # also when giving up: it may be there, so only a person may say otherwise
-        case Unreachable() if result.doubt_stays:
-            return DeliveryState.UNSETTLED
-        case Unreachable():
-            return DeliveryState.GIVEN_UP if isinstance(follows, retry.GiveUp) else DeliveryState.WAITING
-
-
-def _said(claim: Claim, result: _Result, took_ms: int, follows: retry.Next) -> Said:
-    """The attempt's own row, and what the timeline gets of it: codes and numbers, never the office's words."""
-    delivery, outcome = claim.delivery, result.outcome
-    word, code = outcome_word(outcome), getattr(outcome, "code", None)
-    references: dict[str, str] = {}
-    if isinstance(outcome, Delivered):
-        references = {**outcome.details, **({"reference": outcome.reference} if outcome.reference else {})}
-    return Said(
-        outcome=word,
-        code=code,
-        text=getattr(outcome, "text", None),
-        took_ms=took_ms,
-        digest_sent=result.digest_sent,
-        references=references,
-        facts={
-            "delivery": str(delivery.id),
-            "connector": delivery.connector,
-            "round": delivery.round,
-            "number": delivery.attempts,
-            "outcome": word,
-            "code": code,
-            "then": type(follows).__name__,
-        },
-    )

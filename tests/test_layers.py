@@ -62,6 +62,7 @@ ROLES: dict[str, str] = {
     "gateway.seals": "wiring",
     "gateway.steps": "tools",
     "gateway.admission": "tools",
+    "gateway.outcomes": "tools",
     "gateway.intake": "step",
     "gateway.signatures": "signatures",
     "gateway.receipts": "receipts",
