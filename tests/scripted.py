@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from connectors.base import Capabilities, Options
-from gateway.store import attempts
+from gateway.store import delivering
 from gateway.tools import Office
 from schemas.delivery import (
     CaseRecord,
@@ -72,9 +72,9 @@ def with_worker(gateway: Gateway, **changes: Any) -> Gateway:
 
 def claim_and_vanish(gateway: Gateway, submission: Submission, lease_s: float = -1) -> None:
     (delivery,) = gateway.deliveries(submission)
-    with gateway.tools.store.begin() as transaction:
-        claim = attempts.claim(
-            transaction, delivery.id, worker="vanished", lease_s=lease_s, message_id="m",
+    with gateway.tools.store.direct() as connection:
+        claim = delivering.claim(
+            connection, delivery.id, worker="vanished", lease_s=lease_s, message_id="m",
             repeat=Repeat.FINDABLE, settle_s=0.0,
         )  # fmt: skip
     assert claim is not None

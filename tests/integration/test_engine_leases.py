@@ -7,8 +7,10 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from sqlalchemy import Connection, text
 
@@ -23,6 +25,7 @@ from schemas.delivery import (
     Outcome,
     Refused,
     Steps,
+    outcome_word,
 )
 from schemas.errors import StoreUnavailable
 from tests.gateways import Gateway
@@ -82,17 +85,18 @@ def test_a_late_workers_result_is_refused_and_noted(gateway: Gateway) -> None:
     assert "late_outcome_refused" in gateway.words(submission)
 
 
-def test_an_outcome_whose_commit_was_not_confirmed_is_not_called_late(gateway: Gateway) -> None:
+@pytest.mark.parametrize("outcome", [Delivered("ref-1"), Refused("answer.refused")], ids=["one statement", "several"])
+def test_an_outcome_whose_commit_was_not_confirmed_is_not_called_late(gateway: Gateway, outcome: Outcome) -> None:
     """The database stored it and went away before it said so: the worker writes again and finds its own words."""
     store = gateway.tools.store
     answers = ForgetfulStore(store.dsn)
-    office = Scripted(answers.lose_the_next)
+    office = Scripted(lambda *_: answers.lose_the_next(outcome))
     submission = gateway.receive()
     with_office(gateway, office).with_tools(store=answers).work_until_quiet()
     answers.close()
 
     assert answers.lost == 1
-    assert gateway.outcomes(submission) == ["delivered"]
+    assert gateway.outcomes(submission) == [outcome_word(outcome)]
     assert gateway.words(submission).count("attempt_finished") == 1
     assert "late_outcome_refused" not in gateway.words(submission)
 
@@ -102,14 +106,23 @@ class ForgetfulStore(Store):
 
     losing, lost = False, 0
 
-    def lose_the_next(self, _record: CaseRecord, key: str, _steps: Steps) -> Outcome:
+    def lose_the_next(self, outcome: Outcome) -> Outcome:
         self.losing = True
-        return Delivered(key)
+        return outcome
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         with super().begin() as connection:
             yield connection
+        self._lose()
+
+    @contextmanager
+    def direct(self) -> Iterator[psycopg.Connection[Any]]:
+        with super().direct() as connection:
+            yield connection
+        self._lose()
+
+    def _lose(self) -> None:
         if self.losing:
             self.losing, self.lost = False, self.lost + 1
             raise StoreUnavailable(reason="server closed the connection")

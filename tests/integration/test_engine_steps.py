@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from gateway.clock import steady_s
 from gateway.steps import Lease, LeaseLost, RememberedSteps
-from gateway.store import attempts
+from gateway.store import attempts, delivering
 from schemas.delivery import (
     CaseRecord,
     Delivered,
@@ -131,9 +131,9 @@ def _steps(gateway: Gateway, repeat: Repeat, earlier: RememberedSteps | None = N
         submission = gateway.receive()
         gateway.work_one()
         delivery_id = gateway.deliveries(submission)[0].id
-        with gateway.tools.store.begin() as transaction:
-            claim = attempts.claim(
-                transaction, delivery_id, worker="w", lease_s=30, message_id="m", repeat=repeat, settle_s=0.0
+        with gateway.tools.store.direct() as connection:
+            claim = delivering.claim(
+                connection, delivery_id, worker="w", lease_s=30, message_id="m", repeat=repeat, settle_s=0.0
             )
         assert claim is not None
         lease = Lease(gateway.tools.store, delivery_id, claim.fence, 30, steady_s())

@@ -20,7 +20,7 @@ from schemas.delivery import Delivered, Repeat
 from schemas.submission import Submission
 from tests.builders import a_signed_document
 from tests.gateways import Gateway
-from tests.integration.test_engine_deliver import Scripted, with_office, with_worker
+from tests.scripted import Scripted, with_office, with_worker
 
 SAID = Said("delivered", None, None, 7, "d1", {"reference": "RPW/1"}, {"outcome": "delivered"})
 
