@@ -267,7 +267,7 @@ def _ask(office: Office, claim: Claim, lease: Lease) -> Result | Literal["absent
 def _send(office: Office, claim: Claim, lease: Lease, record: CaseRecord) -> Result:
     """Call the connector; whatever escapes it is recorded as ours and leaves the delivery unsettled."""
     repeat = office.connector.capabilities.repeat
-    steps = RememberedSteps(lease, repeat, office.timeout_s, claim.message_id, claim.steps)
+    steps = RememberedSteps(lease, repeat, office.longest_s, claim.message_id, claim.steps)
     lease.ensure(office.longest_s)
     digest = digest_of(record)
     try:

@@ -77,15 +77,18 @@ class RememberedSteps:
         self,
         lease: Lease,
         repeat: Repeat,
-        call_timeout_s: float,
+        step_s: float,
         message_id: str,
         known: dict[str, dict[str, Any] | None],
     ) -> None:
-        """`known`: steps of earlier attempts as read with the claim; nobody else changes them while we hold it."""
+        """`step_s`: how long one step may be busy with calls.
+
+        `known`: steps of earlier attempts as read with the claim; nobody else changes them while we hold it.
+        """
         self._known = dict(known)
         self._lease = lease
         self._repeat = repeat
-        self._call_timeout_s = call_timeout_s
+        self._step_s = step_s
         self._message_id = message_id
 
     @property
@@ -120,7 +123,7 @@ class RememberedSteps:
 
     def _ask(self, name: str, find: Callable[[], dict[str, Any] | None] | None) -> dict[str, Any] | None:
         if find is not None:
-            self._lease.ensure(self._call_timeout_s)
+            self._lease.ensure(self._step_s)
             return find()
         if self._repeat is Repeat.SAFE:
             return None
@@ -129,13 +132,13 @@ class RememberedSteps:
     def _intend(self, name: str) -> None:
         """Commit the intent under a lease that lasts, in one statement; without both, nothing is sent."""
         lease, asked_at = self._lease, steady_s()
-        lease_s = lease.seconds if lease.left_s() < max(self._call_timeout_s, lease.seconds / 2) else None
+        lease_s = lease.seconds if lease.left_s() < max(self._step_s, lease.seconds / 2) else None
         with lease.store.direct() as connection:
             held = delivering.intend(connection, lease.delivery_id, name, lease.fence, lease_s)
         if lease_s is not None or not held:
             lease.renewed(held, asked_at)
         self._known[name] = None
-        lease.ensure(self._call_timeout_s)
+        lease.ensure(self._step_s)
 
     def _keep(self, name: str, result: dict[str, Any]) -> None:
         def write() -> None:

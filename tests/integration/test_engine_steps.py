@@ -120,6 +120,13 @@ def test_a_step_in_doubt_that_escapes_leaves_the_delivery_to_a_person(gateway: G
     assert gateway.deliveries(submission)[0].due_at is None
 
 
+def test_a_step_begins_under_a_lease_that_lasts_as_long_as_it_may_take(gateway: Gateway) -> None:
+    lease = _steps(gateway, Repeat.SAFE)._lease
+    lease._ends -= 10  # of thirty seconds; more than half is left, but less than the step needs
+    RememberedSteps(lease, Repeat.SAFE, 25.0, "m", {}).once("register", lambda: {"n": "1"})
+    assert lease.left_s() > 20
+
+
 def _lost() -> dict[str, Any]:
     raise ConnectionError("the answer never came")
 
