@@ -19,7 +19,7 @@ from schemas.verification import Crypto, Indication, Verification
 from tests import attacks
 from tests.attack_documents import EVIL
 from tests.attacks import Attack
-from tests.signing import trust
+from tests.signing import honest_s, trust
 
 LISTENING = socket.create_server(("127.0.0.1", 0))
 URL = f"http://127.0.0.1:{LISTENING.getsockname()[1]}/x"
@@ -65,7 +65,7 @@ def test_the_attack_is_refused_with_its_code(attack: Attack) -> None:
     spent = time.thread_time() - started
     assert attack.code in codes(result)
     assert result.indication is not Indication.PASSED
-    assert spent < 1.5
+    assert spent < 20_000 * honest_s()
     assert result.signed_xml is None or EVIL.encode() not in result.signed_xml
 
 
