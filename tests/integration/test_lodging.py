@@ -219,7 +219,12 @@ def test_what_a_person_reads_names_the_ruling_and_what_waits(town, tmp_path):
     run(tmp_path, "answers", "call", str(submission.id), "--point", "kwota", *WHO)
     gateway.work_until_quiet()
     said = run(tmp_path, "submissions", "show", str(submission.id))
-    for words in ("Skuteczność: do rozstrzygnięcia", "wezwanie do wyjaśnień lub korekty: do zatwierdzenia (approve)", "? rozstrzygnąć", "? obejrzeć"):
+    for words in (
+        "Skuteczność: do rozstrzygnięcia",
+        "wezwanie do wyjaśnień lub korekty: do zatwierdzenia (approve)",
+        "? rozstrzygnąć",
+        "? obejrzeć",
+    ):
         assert words in said
 
 
