@@ -12,6 +12,7 @@ from typing import Any, cast
 from pydantic import BaseModel, ValidationError
 
 from connectors.base import Capabilities, Connector
+from schemas import wrong
 from schemas.errors import ConnectorError
 
 GROUP = "brama.connectors"
@@ -135,7 +136,7 @@ def _problem(model: type[BaseModel], item: dict[str, Any]) -> str:
         return f"{path}: nieznany klucz / unknown key{hint}"
     if item["type"] == "missing":
         return f"{path}: brak / missing"
-    return f"{path}: {item['msg'].removeprefix('Value error, ')}"
+    return f"{path}: {wrong.said(item['msg'])}"
 
 
 def _known_keys(model: type[BaseModel], where: list[str]) -> list[str]:

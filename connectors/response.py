@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 from connectors.base import Part
 from connectors.drop import Place, safe_name
 from connectors.outcomes import outcome, said
-from schemas.delivery import Delivered, Outcome
+from schemas.delivery import Delivered, Outcome, Unsettled
 
 
 class ResponseFile(Part):
@@ -41,10 +41,10 @@ def read(place: Place, options: ResponseFile, key: str) -> Outcome:
     """What the office said; `response.awaited` while it has said nothing. Raises: OSError."""
     content = place.read(PurePosixPath(options.folder) / f"{safe_name(key)}{options.suffix}")
     if content is None:
-        return outcome("response.awaited")
+        return Unsettled("response.awaited", awaited=True)
     text = content.decode(options.encoding, "replace")
     if not text.strip() or (options.complete and not re.search(rf"(?:{options.complete})\s*\Z", text)):
-        return outcome("response.awaited", "being written")
+        return Unsettled("response.awaited", "being written", awaited=True)
     accepted = re.search(options.accepted, text)
     refused = re.search(options.refused, text)
     if accepted and not refused:

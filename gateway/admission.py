@@ -79,7 +79,7 @@ def remember(
     Args: circuit: as it was when the delivery (`row`) was claimed; a clean one costs a success nothing.
     """
     named = (row["tenant"], row["connector"])
-    failed = isinstance(outcome, Unreachable | Unsettled)
+    failed = isinstance(outcome, Unreachable) or (isinstance(outcome, Unsettled) and not outcome.awaited)
     if circuit.clean and not failed:
         return
     known = offices.locked(transaction, *named)

@@ -71,10 +71,14 @@ class Unreachable:
 
 @dataclass(frozen=True, slots=True)
 class Unsettled:
-    """Sent, but the answer was lost or cannot be understood (nie wiadomo, czy dotarło): it may or may not be there."""
+    """Sent, but the answer was lost or cannot be understood (nie wiadomo, czy dotarło): it may or may not be there.
+
+    `awaited`: nothing is wrong with the office, it answers later (odpowiedź w drodze); its breaker does not count this.
+    """
 
     code: str
     text: str = ""
+    awaited: bool = False
 
 
 Outcome = Delivered | Refused | Unreachable | Unsettled

@@ -133,8 +133,3 @@ def withdraw(connection: Connection, delivery_id: UUID, name: str | None = None,
     if name is not None:
         query = query.where(s.name == name, s.fence == fence)
     connection.execute(query)
-
-
-def forget_steps(connection: Connection, delivery_id: UUID) -> None:
-    """The office has nothing of it any more: every step is to be taken again."""
-    connection.execute(delete(t.step).where(t.step.c.delivery_id == delivery_id))

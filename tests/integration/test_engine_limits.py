@@ -141,6 +141,17 @@ def test_a_refusal_is_an_answer_and_opens_nothing(gateway: Gateway) -> None:
     assert len(office.sent) == 4
 
 
+def test_an_office_that_only_answers_later_is_not_left_alone(gateway: Gateway) -> None:
+    office = Scripted(*[Unsettled("response.awaited", awaited=True)] * 4)
+    gateway = with_worker(with_office(gateway, office), breaker_after=2, retry_s=(60.0,), **OPEN_LONG)
+    submissions = [gateway.receive() for _ in range(4)]
+    work_all(gateway)
+
+    assert len(office.sent) == 4
+    assert [gateway.states(one) for one in submissions] == [["unsettled"]] * 4
+    assert [view.failures for view in operations.offices(gateway.tools.store)] == [0]
+
+
 def test_another_gminas_office_is_not_touched_by_this_ones_failures(gateway: Gateway) -> None:
     gateway = with_worker(gateway, breaker_after=1, retry_s=(60.0,), **OPEN_LONG)
     gateway.office.behave(Behaviour.UNREACHABLE)

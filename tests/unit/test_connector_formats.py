@@ -159,7 +159,7 @@ def test_a_case_is_delivered_when_the_response_says_so(office: Path) -> None:
 
     outcome = deliver(connector, steps)
     assert isinstance(outcome, Unsettled)
-    assert outcome.code == "response.awaited"
+    assert (outcome.code, outcome.awaited) == ("response.awaited", True)
     assert connector.find("k-1") is None
 
     (office / "k-1.json").unlink()
@@ -187,7 +187,7 @@ def test_a_response_being_written_is_waited_for(office: Path, text: str, complet
     outcome = deliver(connector, steps)
 
     assert isinstance(outcome, Unsettled)
-    assert outcome.code == "response.awaited"
+    assert (outcome.code, outcome.awaited) == ("response.awaited", True)
     respond(office, "OK;SP.12.2026\r\nKONIEC\r\n")
     assert deliver(connector, steps.next_attempt()) == Delivered("SP.12.2026")
 

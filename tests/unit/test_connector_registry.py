@@ -32,7 +32,7 @@ def test_every_wrong_option_is_told_at_once() -> None:
     problems = refused.value.facts["problems"]
     assert "rooot: nieznany klucz / unknown key — czy chodziło o „root”? / did you mean root?" in problems
     assert "root: brak / missing" in problems
-    assert "timeout_s:" in problems
+    assert "timeout_s: oczekiwano więcej niż 0 / Input should be greater than 0" in problems
 
 
 def test_two_packages_may_not_claim_one_name() -> None:
