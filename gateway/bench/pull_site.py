@@ -7,10 +7,11 @@ import hashlib
 import json
 import multiprocessing
 import re
+import tempfile
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -96,8 +97,12 @@ def fate_of(number: int) -> Fate:
 
 def signed(count: int, pki: Pki) -> list[Sent]:
     """Distinct documents, each really signed, by all processors of this machine; every fiftieth is sent twice."""
-    with multiprocessing.get_context("fork").Pool(initializer=_use, initargs=(pki,)) as pool:
-        octets = pool.map(_document, range(count), chunksize=20)
+    apart = multiprocessing.get_context("spawn")  # a fork would take along whatever locks other threads hold just then
+    with (
+        tempfile.TemporaryDirectory() as keys,
+        ProcessPoolExecutor(mp_context=apart, initializer=_use, initargs=(pki.save(Path(keys)).parent,)) as pool,
+    ):
+        octets = list(pool.map(_document, range(count), chunksize=20))
     return [
         Sent(box_of(one), octets[one], fate_of(one), one % 100 in _TWICE, pull_answers.box_of(one) * asks(one))
         for one in range(count)
@@ -192,8 +197,8 @@ class _Bare:
 _signing = threading.local()
 
 
-def _use(pki: Pki) -> None:
-    _signing.pki = pki
+def _use(keys: Path) -> None:
+    _signing.pki = Pki.load(keys)
 
 
 def _document(number: int) -> bytes:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from gateway import flow
-from gateway.store import files
+from gateway.store import files, offices, sweeps
 from gateway.store.database import Store
 from schemas.files import FileState
 from tests.bigfiles import CONTENT, a_letter, address_of, configured, fetching, uploaded
@@ -24,6 +26,19 @@ def states(store: Store) -> tuple[str, str]:
         query = "SELECT (SELECT state FROM remote_file), (SELECT state FROM delivery)"
         row = transaction.execute(text(query)).one()
     return row[0], row[1]
+
+
+@contextmanager
+def only_fetching(store: Store) -> Iterator[None]:
+    """Whoever works meanwhile delivers nothing; what its queue had taken when it died is free again afterwards."""
+    with store.begin() as transaction:
+        pause = offices.pause(transaction, None, None, None, "test", "only files")
+    yield
+    with store.begin() as transaction:
+        assert offices.resume(transaction, pause, "test")
+        transaction.execute(text("DELETE FROM procrastinate_jobs WHERE status = 'doing'"))
+        sweeps.unpark(transaction)
+        sweeps.forget_lost_wake_ups(transaction, 0)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +57,7 @@ def test_killed_at_any_point_a_file_is_lost_only_amid_its_one_transfer(office, d
     gateway = fetching(database, folder)
     submission = gateway.receive(a_letter([address_of(file_id)]))
     flow.process(submission.id, gateway.tools)
-    with brama("work", folder, crash_at=point) as doomed:
+    with only_fetching(database), brama("work", folder, crash_at=point) as doomed:
         assert doomed.died_of_sigkill()
     gateway.work_until_quiet()
     assert states(database) == expected

@@ -96,7 +96,7 @@ def test_an_argument_the_contract_does_not_know_is_for_the_administrator(office:
         ({"results": {"number": "//["}}, "path //["),
         ({"success": [{"path": "A", "matches": "("}]}, "no regular expression"),
         ({"name": "Zła nazwa"}, "String should match pattern"),
-        ({"operation": None}, "step.0.operation: Input should be a valid string"),
+        ({"operation": None}, "step.0.operation: oczekiwano tekstu w cudzysłowie / Input should be a valid string"),
     ],
 )
 def test_options_that_cannot_work_are_refused_when_saved(office: Office, change: dict[str, Any], problem: str) -> None:
