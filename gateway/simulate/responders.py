@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import sys
 import tempfile
 import threading
 import time
@@ -46,8 +47,7 @@ class Responders:
 
     def __init__(self, tls: Identity | None = None) -> None:
         self._desk = _Desk()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self._desk))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), _handler(self._desk))
         if tls is not None:
             self._server.socket = _secured(self._server.socket, tls)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
@@ -83,6 +83,15 @@ class Responders:
         said = answer if callable(answer) else _always(answer)
         self._desk.served[path] = Served(said, **how)  # type: ignore[arg-type]
         return self.url(path)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A caller that goes away, or trusts another certificate, is no news."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 def _secured(plain: socket.socket, tls: Identity) -> socket.socket:
